@@ -1,0 +1,5 @@
+//! The town model of Nuketown.
+
+mod problem;
+
+pub use problem::Problem;

@@ -1,0 +1,3 @@
+//! The `nuketown-render` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Evaluates a flake and renders its town.
