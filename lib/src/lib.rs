@@ -1,5 +1,39 @@
-//! The town model of Nuketown.
+//! Nuketown's town model: agents declared in Nix, and what they are in a cluster and in their homes.
+//!
+//! Nothing here does I/O: the caller brings the JSON that Nix printed, and prints what comes back.
+//!
+//! # Expected flow
+//!
+//! [`decode_town`] (or [`decode_hosts`]) → [`to_kube_manifests`] → [`Manifests::to_yaml`].
+//!
+//! # Invariants
+//!
+//! - The same town gives the same bytes, whatever the order of its attributes.
+//! - A town with a problem gives no manifests at all, and all its problems at once.
 
+mod home;
+mod manifests;
+mod model;
+mod plan;
 mod problem;
+mod schema;
+mod text;
+pub mod town;
+pub mod values;
 
+pub use home::{
+    ApiSection, BootstrapSection, CONFIG_DIR, DaemonFile, GitHubSection, HOST_SECRETS_DIR, HeadlessSection,
+    IdentityFile, IdentitySection, KeysSection, POD_SECRETS_DIR, RuntimeCloud, ScalingSection, SecretSource,
+    SudoSection, XmppSection, home_files,
+};
+pub use manifests::{
+    CiliumNetworkPolicy, FqdnNetworkPolicy, HEADER, Manifests, Object, YamlError, to_kube_manifests,
+};
+pub use model::DeploymentModel;
+pub use plan::Selection;
 pub use problem::Problem;
+pub use schema::schema;
+pub use town::{Town, decode_hosts, decode_town};
+
+/// The version of nuketown, which is the tag of its general agent image.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

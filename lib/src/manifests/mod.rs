@@ -1,0 +1,88 @@
+//! The projection of a town to Kubernetes objects.
+//!
+//! # Invariants
+//!
+//! - The same town gives the same objects in the same order, whatever the order of its attributes.
+//! - The order works for `kubectl apply -f -` from top to bottom.
+//! - Every pod passes the `restricted` pod security standard.
+
+mod config;
+mod deployment;
+mod init;
+mod labels;
+mod namespace;
+mod network;
+mod object;
+mod volume;
+mod yaml;
+
+pub use network::{CiliumNetworkPolicy, FqdnNetworkPolicy};
+pub use object::Object;
+pub use yaml::{HEADER, YamlError};
+
+use crate::{
+    Problem, Town,
+    plan::{self, Plan, Selection},
+    values::AgentName,
+};
+
+/// Everything that a town is in a cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manifests {
+    /// What the agents share: namespace, bounds, quota, default-deny.
+    pub namespace: Vec<Object>,
+    /// The objects of each agent, in the order of their names.
+    pub agents: Vec<(AgentName, Vec<Object>)>,
+    /// Images that the cluster has to find, by agent.
+    pub images: Vec<(AgentName, String)>,
+    /// Options that are set and have no effect.
+    pub warnings: Vec<Problem>,
+}
+
+impl Manifests {
+    /// All objects, in the order in which they are applied.
+    pub fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.namespace.iter().chain(self.agents.iter().flat_map(|(_, objects)| objects))
+    }
+
+    /// Whether there is nothing to apply.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.namespace.is_empty() && self.agents.is_empty()
+    }
+}
+
+/// Projects a town to Kubernetes objects.
+///
+/// A town without cloud agents gives no object at all where `selection` allows it.
+///
+/// # Errors
+///
+/// Every [`Problem`] of the town, found in one pass; nothing is rendered of a town that has one.
+pub fn to_kube_manifests(town: &Town, selection: &Selection) -> Result<Manifests, Vec<Problem>> {
+    let plan = plan::plan(town, selection)?;
+    let mut problems = Vec::new();
+    let mut agents = Vec::with_capacity(plan.agents.len());
+    let mut images = Vec::with_capacity(plan.agents.len());
+    for agent in plan.agents.iter().filter(|agent| agent.selected) {
+        match agent_objects(&plan, agent) {
+            Ok(objects) => agents.push((agent.name.clone(), objects)),
+            Err(problem) => problems.push(problem),
+        }
+        images.push((agent.name.clone(), agent.image.clone()));
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let namespace = if plan.agents.is_empty() { Vec::new() } else { namespace::objects(&plan) };
+    Ok(Manifests { namespace, agents, images, warnings: plan::warnings(town) })
+}
+
+fn agent_objects(plan: &Plan<'_>, agent: &plan::AgentPlan<'_>) -> Result<Vec<Object>, Problem> {
+    let (config_map, hash) = config::config_map(plan, agent)?;
+    let mut objects = vec![config::service_account(plan, agent).into(), config_map.into()];
+    objects.extend(volume::claims(plan, agent).map(Object::from));
+    objects.extend(network::policies(plan, agent)?);
+    objects.push(deployment::deployment(plan, agent, &hash).into());
+    Ok(objects)
+}

@@ -1,0 +1,62 @@
+//! Objects as text: one YAML stream, one file per agent, or a JSON list.
+
+use std::collections::BTreeMap;
+
+use super::{Manifests, Object};
+
+/// The first line of every file that is written to a directory. It marks the files that may be replaced.
+pub const HEADER: &str = "# Written by nuketown-render from the town; change the town instead.\n";
+
+/// The name of the file that holds what the agents share. No agent's name starts with a digit, and it sorts first.
+const NAMESPACE_FILE: &str = "00-namespace.yaml";
+
+/// An object has no YAML form. It does not happen for the objects that this library makes.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write an object as YAML")]
+pub struct YamlError(#[from] serde_saphyr::ser_error::Error);
+
+impl Manifests {
+    /// All objects as one YAML stream, readable by YAML 1.1 (kubectl, Argo CD) and 1.2 readers alike.
+    ///
+    /// # Errors
+    ///
+    /// [`YamlError`], never for objects that this library makes.
+    pub fn to_yaml(&self) -> Result<String, YamlError> {
+        stream(self.objects(), String::new())
+    }
+
+    /// All objects as files of a directory, by name: `00-namespace.yaml` and one per agent.
+    ///
+    /// # Errors
+    ///
+    /// As [`Manifests::to_yaml`].
+    pub fn to_files(&self) -> Result<BTreeMap<String, String>, YamlError> {
+        let mut files = BTreeMap::new();
+        if !self.namespace.is_empty() {
+            files.insert(NAMESPACE_FILE.to_owned(), stream(self.namespace.iter(), HEADER.to_owned())?);
+        }
+        for (name, objects) in &self.agents {
+            files.insert(format!("{name}.yaml"), stream(objects.iter(), HEADER.to_owned())?);
+        }
+        Ok(files)
+    }
+
+    /// All objects as one JSON document, a `v1` `List`, as `kubectl get -o json` prints it.
+    ///
+    /// # Errors
+    ///
+    /// Never for objects that this library makes.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        let items: Vec<&Object> = self.objects().collect();
+        let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": items });
+        serde_json::to_string_pretty(&list).map(|text| text + "\n")
+    }
+}
+
+fn stream<'o>(objects: impl Iterator<Item = &'o Object>, mut text: String) -> Result<String, YamlError> {
+    for object in objects {
+        text.push_str("---\n");
+        serde_saphyr::to_fmt_writer(&mut text, object)?;
+    }
+    Ok(text)
+}

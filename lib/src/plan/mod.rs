@@ -1,0 +1,284 @@
+//! From a town to what each of its cloud agents gets: every default taken, every reference followed, every rule
+//! checked.
+//!
+//! # Invariants
+//!
+//! - A [`Plan`] can be projected to manifests without a further question.
+//! - All problems of a town are found in one pass.
+
+mod check;
+mod egress;
+pub(crate) mod identity;
+mod quota;
+pub(crate) mod volume;
+mod warning;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) use identity::Identity;
+pub(crate) use quota::{Bounds, Quota};
+pub(crate) use volume::Volume;
+pub(crate) use warning::warnings;
+
+use crate::{
+    DeploymentModel, Problem, Town,
+    text::{list, nearest},
+    town::{Agent, ImageMode, Tier, defaults},
+    values::{AgentName, Egress, ImageReference, NamespaceName, PreviewSlug, Seconds, TierName, Uid},
+};
+
+/// What to render of a town.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// The agents to render; all cloud agents where empty. The namespace's own objects always cover the whole town.
+    pub agents: BTreeSet<AgentName>,
+    /// Renders a preview environment: a namespace and XMPP resource of its own, volumes that are not retained, no
+    /// keys registered at GitHub.
+    pub preview: Option<PreviewSlug>,
+    /// Whether a town without a cloud agent is an empty result. Otherwise it is an error, because an empty result
+    /// means "delete everything" to whoever applies it with pruning.
+    pub allow_empty: bool,
+}
+
+/// All that is needed to write a town's manifests.
+#[derive(Debug)]
+pub(crate) struct Plan<'t> {
+    pub(crate) town: &'t Town,
+    pub(crate) namespace: String,
+    pub(crate) preview: Option<&'t PreviewSlug>,
+    /// Every cloud agent of the town, also those that are not selected: the quota covers all.
+    pub(crate) agents: Vec<AgentPlan<'t>>,
+    pub(crate) quota: Quota,
+    pub(crate) bounds: Bounds,
+}
+
+/// All that is needed to write one agent's manifests.
+#[derive(Debug)]
+pub(crate) struct AgentPlan<'t> {
+    pub(crate) name: &'t AgentName,
+    pub(crate) agent: &'t Agent,
+    pub(crate) uid: Uid,
+    pub(crate) image: String,
+    pub(crate) tier_name: &'t TierName,
+    pub(crate) tier: &'t Tier,
+    pub(crate) ceiling_name: &'t TierName,
+    pub(crate) ceiling: &'t Tier,
+    pub(crate) idle_timeout: Seconds,
+    pub(crate) volumes: Vec<Volume<'t>>,
+    pub(crate) identity: Identity<'t>,
+    pub(crate) egress: BTreeSet<Egress>,
+    pub(crate) selected: bool,
+}
+
+/// Plans a town.
+///
+/// # Errors
+///
+/// Every problem of the town, in the order of its attributes.
+pub(crate) fn plan<'t>(town: &'t Town, selection: &'t Selection) -> Result<Plan<'t>, Vec<Problem>> {
+    let mut problems = check::town(town);
+    problems.extend(unknown_selection(town, selection));
+    let preview = selection.preview.as_ref();
+    let namespace = match preview {
+        None => town.cloud.namespace.to_string(),
+        Some(slug) => format!("{}-{slug}", town.cloud.namespace),
+    };
+    if namespace.parse::<NamespaceName>().is_err() {
+        problems.push(
+            Problem::new("the preview's namespace has no valid name", format!("{namespace:?} has more than 63 characters"))
+                .hint("use a shorter slug or a shorter cloud.namespace"),
+        );
+    }
+    let mut agents = Vec::new();
+    for (name, agent) in &town.agents {
+        if DeploymentModel::of(town, agent) == DeploymentModel::Cloud {
+            match AgentPlan::new(town, name, agent, selection) {
+                Ok(plan) => agents.push(plan),
+                Err(more) => problems.extend(more),
+            }
+        }
+    }
+    volume::names_are_unique(&agents, &mut problems);
+    if problems.is_empty() && agents.is_empty() && !selection.allow_empty {
+        problems.push(no_cloud_agent(town));
+    }
+    let quota = Quota::of(&agents).map_err(|problem| problems.push(problem));
+    if let (true, Ok(quota)) = (problems.is_empty(), quota) {
+        let bounds = Bounds::of(&agents);
+        return Ok(Plan { town, namespace, preview, agents, quota, bounds });
+    }
+    let mut seen = BTreeSet::new();
+    problems.retain(|problem| seen.insert(problem.to_string()));
+    Err(problems)
+}
+
+fn no_cloud_agent(town: &Town) -> Problem {
+    let models = town.agents.iter().map(|(name, agent)| format!("{name} ({})", DeploymentModel::of(town, agent)));
+    let cause = if town.agents.is_empty() { "it has no agents".to_owned() } else { format!("its agents are {}", list(models)) };
+    Problem::new("the town has no cloud agent, so there is nothing to render", cause)
+        .hint("set agents.<name>.cloud.enable or cloud.enable, or allow an empty result with --allow-empty")
+}
+
+fn unknown_selection(town: &Town, selection: &Selection) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for name in &selection.agents {
+        match town.agents.get(name) {
+            None => problems.push(unknown_agent("the selected agent", name, town)),
+            Some(agent) if DeploymentModel::of(town, agent) != DeploymentModel::Cloud => problems.push(
+                Problem::new(
+                    format!("agent `{name}` has no manifests"),
+                    format!("{name} is a {} agent", DeploymentModel::of(town, agent)),
+                )
+                .hint(format!("set agents.{name}.cloud.enable to run it in the cluster")),
+            ),
+            Some(_) => {}
+        }
+    }
+    problems
+}
+
+/// A name that no agent of the town has.
+pub(crate) fn unknown_agent(what: &str, name: &AgentName, town: &Town) -> Problem {
+    let problem = Problem::new(
+        format!("{what} `{name}` does not exist"),
+        format!("the town's agents are {}", list(town.agents.keys())),
+    );
+    match nearest(name.as_str(), town.agents.keys().map(AgentName::as_str)) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None => problem,
+    }
+}
+
+impl<'t> AgentPlan<'t> {
+    fn new(
+        town: &'t Town,
+        name: &'t AgentName,
+        agent: &'t Agent,
+        selection: &Selection,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let tiers = tiers(town, name, agent, &mut problems);
+        let volumes = volume::volumes(town, name, agent, &mut problems);
+        let identity = identity::identity(name, agent, &mut problems);
+        let image = image(town, name, agent).map_err(|problem| problems.push(problem)).unwrap_or_default();
+        let (Some((tier_name, tier, ceiling_name, ceiling)), Some(identity)) = (tiers, identity) else {
+            return Err(problems);
+        };
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self {
+            name,
+            agent,
+            uid: agent.uid.unwrap_or(defaults::CLOUD_UID),
+            image,
+            tier_name,
+            tier,
+            ceiling_name,
+            ceiling,
+            idle_timeout: agent.cloud.scaling.idle_timeout.unwrap_or(town.cloud.scaling.idle_timeout),
+            volumes,
+            egress: egress::egress(town, agent, &identity),
+            identity,
+            selected: selection.agents.is_empty() || selection.agents.contains(name),
+        })
+    }
+}
+
+type Tiers<'t> = (&'t TierName, &'t Tier, &'t TierName, &'t Tier);
+
+/// The tier that an agent starts on and the largest that it may ask for.
+fn tiers<'t>(town: &'t Town, name: &AgentName, agent: &'t Agent, problems: &mut Vec<Problem>) -> Option<Tiers<'t>> {
+    let (start, start_place) = match &agent.cloud.resources {
+        Some(tier) => (tier, format!("agents.{name}.cloud.resources")),
+        None => (&town.cloud.resources, "cloud.resources".to_owned()),
+    };
+    let (ceiling, ceiling_place) = match (&agent.cloud.scaling.max_resources, &town.cloud.scaling.max_resources) {
+        (Some(tier), _) => (tier, format!("agents.{name}.cloud.scaling.maxResources")),
+        (None, Some(tier)) => (tier, "cloud.scaling.maxResources".to_owned()),
+        (None, None) => (start, start_place.clone()),
+    };
+    let mut find = |tier: &'t TierName, place: &str| {
+        let found = town.cloud.tiers.get(tier);
+        if found.is_none() {
+            problems.push(undefined_tier(town, name, tier, place));
+        }
+        found
+    };
+    let (start_tier, ceiling_tier) = (find(start, &start_place), find(ceiling, &ceiling_place));
+    let (start_tier, ceiling_tier) = (start_tier?, ceiling_tier?);
+    if let Some(shortfall) = shortfall(start_tier, ceiling_tier) {
+        problems.push(
+            Problem::new(
+                format!("agent `{name}` starts above its maximum"),
+                format!("{ceiling_place} is \"{ceiling}\", below {start_place} \"{start}\": {shortfall}"),
+            )
+            .hint("raise maxResources to a tier that has at least as much of everything"),
+        );
+        return None;
+    }
+    Some((start, start_tier, ceiling, ceiling_tier))
+}
+
+fn undefined_tier(town: &Town, name: &AgentName, tier: &TierName, place: &str) -> Problem {
+    let problem = Problem::new(
+        format!("agent `{name}` asks for a tier that does not exist"),
+        format!("{place} is \"{tier}\"; the town defines {}", list(town.cloud.tiers.keys())),
+    );
+    match nearest(tier.as_str(), town.cloud.tiers.keys().map(TierName::as_str)) {
+        Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
+        None => problem.hint(format!("use one of these, or define cloud.tiers.{tier}")),
+    }
+}
+
+/// In what `ceiling` has less than `start`, or [`None`] where it has at least as much of everything.
+fn shortfall(start: &Tier, ceiling: &Tier) -> Option<String> {
+    if ceiling.cpu < start.cpu {
+        return Some(format!("{} CPU against {}", ceiling.cpu, start.cpu));
+    }
+    if ceiling.memory < start.memory {
+        return Some(format!("{} of memory against {}", ceiling.memory, start.memory));
+    }
+    let zero = crate::values::Quantity::ZERO;
+    start.resources.iter().find_map(|(key, amount)| {
+        let has = ceiling.resources.get(key).copied().unwrap_or(zero);
+        (has < *amount).then(|| format!("{has} {key} against {amount}"))
+    })
+}
+
+/// The image of an agent: its own, else the one made of its packages, else the release's general one.
+fn image(town: &Town, name: &AgentName, agent: &Agent) -> Result<String, Problem> {
+    if let Some(image) = &agent.cloud.image {
+        return Ok(image.to_string());
+    }
+    match (town.cloud.image_mode, &agent.cloud.image_derivation) {
+        // The form that nix-snapshotter's image service resolves from the node's store.
+        (ImageMode::NixSnapshotter, Some(derivation)) => Ok(format!("nix:0{}", derivation.store_path)),
+        (ImageMode::NixSnapshotter, None) => Err(Problem::new(
+            format!("agent `{name}` has no image"),
+            format!("cloud.imageMode is \"nix-snapshotter\", and agents.{name}.cloud.imageDerivation is not set"),
+        )
+        .hint("set it to the result of nuketown.lib.agentImage, or name an image in cloud.image")),
+        (ImageMode::Oci, derivation) => {
+            let reference = match derivation {
+                Some(derivation) => format!("{}/nuketown-{name}:{}", town.cloud.registry, derivation.tag),
+                None => format!("{}/nuketown-agent:{}", town.cloud.registry, env!("CARGO_PKG_VERSION")),
+            };
+            // A long registry can make a name that no registry takes.
+            reference.parse::<ImageReference>().map(|image| image.to_string()).map_err(|error| {
+                Problem::new(format!("agent `{name}` has no valid image"), format!("{reference:?}; {error}"))
+            })
+        }
+    }
+}
+
+/// The JIDs of all agents on XMPP, and whose they are.
+pub(crate) fn jids(town: &Town) -> BTreeMap<String, &AgentName> {
+    let on_xmpp = |agent: &Agent| agent.is_on_xmpp(DeploymentModel::of(town, agent));
+    town.agents.iter().filter(|(_, a)| on_xmpp(a)).map(|(name, agent)| (jid(town, name, agent), name)).collect()
+}
+
+/// An agent's bare JID.
+pub(crate) fn jid(town: &Town, name: &AgentName, agent: &Agent) -> String {
+    agent.xmpp.jid.as_ref().map_or_else(|| format!("{name}@{}", town.domain), ToString::to_string)
+}
