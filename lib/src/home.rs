@@ -22,6 +22,11 @@ pub const POD_SECRETS_DIR: &str = "/run/nuketown/secrets";
 /// Where sops-nix writes secrets on a host.
 pub const HOST_SECRETS_DIR: &str = "/run/secrets";
 
+/// Where the list of the town's agents is mounted in a pod; the kubelet keeps it up to date.
+pub const POD_TOWN_DIR: &str = "/etc/nuketown/town";
+/// The name of that list.
+pub(crate) const TOWN_FILE: &str = "town.toml";
+
 /// The directory below the home that the files stand in.
 pub const CONFIG_DIR: &str = crate::plan::volume::CONFIG_DIR;
 
@@ -77,8 +82,8 @@ pub struct DaemonFile {
     pub approver: Option<String>,
     /// Seconds to wait for a human's answer.
     pub approval_timeout: u32,
-    /// The bare JIDs of the town's other agents, which are heard too.
-    pub peers: Vec<String>,
+    /// The file that lists the town's agents, which are heard too: a [`TownFile`]. It may change at any time.
+    pub town_file: String,
     /// The AI API.
     pub api: ApiSection,
     /// The preparation of a workspace.
@@ -108,6 +113,14 @@ pub struct DaemonFile {
     /// Further secrets: the file of each, by its name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, String>,
+}
+
+/// Who lives in the town: `town.toml`. One for all agents, so that a new agent does not restart the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TownFile {
+    /// The bare JID of each agent on XMPP, by name.
+    pub agents: BTreeMap<String, String>,
 }
 
 /// The AI API.
@@ -248,8 +261,26 @@ pub fn home_files(town: &Town, name: &AgentName) -> Result<BTreeMap<String, Stri
         Some(plan) => pod_files(town, plan, None),
         None => files(town, name, agent, DeploymentModel::of(town, agent), None, None),
     };
-    let files = files.map_err(|problem| vec![problem])?;
+    let mut files = files.map_err(|problem| vec![problem])?;
+    files.extend([town_file(town).map_err(|problem| vec![problem])?]);
     Ok(files.into_iter().map(|(file, text)| (format!("{CONFIG_DIR}/{file}"), text)).collect())
+}
+
+/// `town.toml`: its name and text.
+pub(crate) fn town_file(town: &Town) -> Result<(String, String), Problem> {
+    let agents = jids(town).map(|(name, jid)| (name.to_string(), jid)).collect();
+    written("the town", TOWN_FILE, toml::to_string(&TownFile { agents }))
+}
+
+fn written(
+    whose: &str,
+    file: &str,
+    text: Result<String, toml::ser::Error>,
+) -> Result<(String, String), Problem> {
+    match text {
+        Ok(text) => Ok((file.to_owned(), text)),
+        Err(error) => Err(Problem::new(format!("cannot write {file} of {whose}"), error.to_string())),
+    }
 }
 
 /// `identity.toml` and `daemon.toml` of a pod.
@@ -269,15 +300,12 @@ fn files(
     plan: Option<&AgentPlan<'_>>,
     preview: Option<&PreviewSlug>,
 ) -> Result<BTreeMap<String, String>, Problem> {
-    let text = |file: &str, text: Result<String, toml::ser::Error>| match text {
-        Ok(text) => Ok((file.to_owned(), text)),
-        Err(error) => Err(Problem::new(format!("cannot write {file} of agent `{name}`"), error.to_string())),
-    };
+    let whose = format!("agent `{name}`");
     let identity = identity_file(town, name, agent, model, plan);
     let daemon = daemon_file(town, name, agent, model, plan, preview);
     Ok(BTreeMap::from([
-        text("identity.toml", toml::to_string(&identity))?,
-        text("daemon.toml", toml::to_string(&daemon))?,
+        written(&whose, "identity.toml", toml::to_string(&identity))?,
+        written(&whose, "daemon.toml", toml::to_string(&daemon))?,
     ]))
 }
 
@@ -330,7 +358,10 @@ fn daemon_file(
     DaemonFile {
         approver: town.approver.as_ref().map(ToString::to_string),
         approval_timeout: town.approval_timeout.get(),
-        peers: jids(town).into_iter().filter(|(_, peer)| *peer != name).map(|(jid, _)| jid).collect(),
+        town_file: match plan {
+            Some(_) => format!("{POD_TOWN_DIR}/{TOWN_FILE}"),
+            None => format!("{}/{CONFIG_DIR}/{TOWN_FILE}", home_dir(town, name)),
+        },
         api: ApiSection { url: agent.daemon.api_url.to_string(), key_file: file(&Purpose::ApiKey) },
         bootstrap: BootstrapSection { model: agent.daemon.bootstrap_model.clone() },
         headless: HeadlessSection { timeout: agent.daemon.headless_timeout.get() },
@@ -350,7 +381,12 @@ fn daemon_file(
             idle_timeout: plan.idle_timeout.get(),
         }),
         identity: plan.map(|plan| identity_section(plan, agent, &secrets, path)),
-        repos: agent.daemon.repos.iter().map(|(name, repo)| (name.to_string(), repo.url.to_string())).collect(),
+        repos: agent
+            .daemon
+            .repos
+            .iter()
+            .map(|(name, repo)| (name.to_string(), repo.url.to_string()))
+            .collect(),
         keys: has_keys.then_some(KeysSection { ssh_key_file, gpg_key_file }),
         secrets: extra.collect(),
     }
@@ -362,7 +398,7 @@ fn identity_section(
     secrets: &[(Purpose, SecretName)],
     path: impl Fn(&SecretName) -> String,
 ) -> IdentitySection {
-    let source = |secret: &SecretName| SecretSource { remote: plan.identity.remote_name(secret), file: path(secret) };
+    let source = |secret: &SecretName| SecretSource { remote: secret.flat(), file: path(secret) };
     // One secret may serve two purposes; it is fetched once.
     let distinct: BTreeSet<&SecretName> = secrets.iter().map(|(_, secret)| secret).collect();
     let mut section = IdentitySection {

@@ -1,6 +1,6 @@
 //! Words for messages: values shown safely, attribute paths, lists, and the nearest known name.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use serde_json::Value;
 
@@ -11,16 +11,48 @@ const SHOWN_MAX: usize = 60;
 pub(crate) fn shown(value: &Value) -> String {
     let text = match value {
         Value::String(text) => return quoted(text),
-        Value::Array(items) => return format!("a list of {}", items.len()),
+        Value::Array(items) => return listed(items),
         Value::Object(_) => return "an attribute set".to_owned(),
         other => other.to_string(),
     };
     cut(&text)
 }
 
+/// A list as Nix writes it: `[ "projects" 3 ]`.
+fn listed(items: &[Value]) -> String {
+    let mut text = "[".to_owned();
+    for item in items {
+        // What is cut off anyway need not be written.
+        if text.len() > 4 * SHOWN_MAX {
+            break;
+        }
+        text.push(' ');
+        text.push_str(&shown(item));
+    }
+    text.push_str(" ]");
+    cut(&text)
+}
+
 /// A text in double quotes: one line, cut, with control and formatting characters made visible.
 pub(crate) fn quoted(text: &str) -> String {
-    format!("\"{}\"", cut(&visible(text)))
+    format!("\"{}\"", short(text))
+}
+
+/// A text as part of a sentence: one line, cut, with control and formatting characters made visible.
+pub(crate) fn short(text: &str) -> String {
+    let text = without_credentials(text);
+    // What is cut off anyway need not be made visible first.
+    let head: String = text.chars().take(SHOWN_MAX + 1).collect();
+    cut(&visible(&head))
+}
+
+/// An address without its user and password, which a message must not repeat: `https://…@github.com`.
+fn without_credentials(text: &str) -> Cow<'_, str> {
+    let parts = text.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1)));
+    match parts {
+        Some((scheme, host)) => format!("{scheme}://…@{host}").into(),
+        None => text.into(),
+    }
 }
 
 /// Control, bidirectional and zero-width characters as escapes: a message must not move the reader's cursor.
@@ -65,8 +97,15 @@ pub(crate) fn attribute(name: &str) -> String {
     if bare && name.len() <= SHOWN_MAX { name.to_owned() } else { quoted(name) }
 }
 
+/// The longest name that is compared with others, in bytes: the comparison takes memory by its length, and no name of
+/// any option or object is longer.
+const NAME_MAX: usize = 255;
+
 /// The known name that was probably meant: equal but for case, or at most a third of its letters away.
 pub(crate) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    if name.len() > NAME_MAX {
+        return None;
+    }
     let lower = name.to_lowercase();
     known
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
@@ -88,6 +127,30 @@ mod tests {
     fn value_in_a_message_stays_on_its_line_and_short() {
         assert_eq!(quoted("a\nb\u{1b}[2J\u{202e}c\"d"), r#""a\nb\u{1b}[2J\u{202e}c\"d""#);
         assert_eq!(quoted(&"ä".repeat(100)).chars().count(), SHOWN_MAX + 3);
+    }
+
+    #[test]
+    fn list_in_a_message_shows_what_it_holds() {
+        assert_eq!(
+            shown(&serde_json::json!(["projects", 3, { "a": 1 }])),
+            "[ \"projects\" 3 an attribute set ]"
+        );
+        assert_eq!(shown(&serde_json::json!(vec!["x"; 1000])).chars().count(), SHOWN_MAX + 1);
+    }
+
+    #[test]
+    fn address_in_a_message_has_no_credentials() {
+        let long = format!("https://josh:{}@github.com/x", "secret".repeat(50));
+        for text in [
+            "https://josh:secret@github.com/x",
+            "https://secret@github.com/x",
+            "ssh://a:se/cret@github.com/x",
+            &long,
+        ] {
+            let shown = quoted(text);
+            assert!(!shown.contains("cret") && shown.contains("…@github.com/x"), "{shown}");
+        }
+        assert_eq!(quoted("git@github.com:x"), "\"git@github.com:x\"");
     }
 
     #[test]

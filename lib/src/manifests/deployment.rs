@@ -1,12 +1,14 @@
 //! An agent's Deployment: one pod, which passes the `restricted` pod security standard.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy},
         core::v1::{
-            Capabilities, Container, EnvVar, ExecAction, LocalObjectReference, PodDNSConfig, PodDNSConfigOption,
-            PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext,
-            Toleration,
+            Capabilities, Container, EnvVar, ExecAction, LocalObjectReference, PodDNSConfig,
+            PodDNSConfigOption, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements,
+            SeccompProfile, SecurityContext, Toleration,
         },
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -36,7 +38,7 @@ const TERMINATION_GRACE: i64 = 60;
 /// One agent's Deployment.
 pub(super) fn deployment(plan: &Plan<'_>, agent: &AgentPlan<'_>, config_hash: &str) -> Deployment {
     let name = agent_object(agent.name);
-    let metadata = labels::of_agent(plan, agent.name, name);
+    let metadata = labels::of_agent(plan, agent.name, &name);
     let mut annotations = labels::map([(CONFIG_HASH, config_hash)]);
     if matches!(agent.identity, Identity::Eks { .. }) {
         // The cluster's webhook gives the role's token to every container that is not named here.
@@ -65,14 +67,19 @@ pub(super) fn deployment(plan: &Plan<'_>, agent: &AgentPlan<'_>, config_hash: &s
 
 fn pod(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> PodSpec {
     let cloud = &plan.town.cloud;
-    let pull_secrets = cloud.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.to_string() });
+    // A set: the API server takes each name once.
+    let pull_secrets: BTreeSet<_> = cloud.image_pull_secrets.iter().collect();
+    let pull_secrets = pull_secrets.into_iter().map(|name| LocalObjectReference { name: name.to_string() });
     let node_selector = &agent.tier.node_selector;
     PodSpec {
         automount_service_account_token: Some(false),
         containers: vec![container(plan, agent)],
         // Host names are absolute: no search list means one query instead of several, and no refused ones.
         dns_config: Some(PodDNSConfig {
-            options: Some(vec![PodDNSConfigOption { name: Some("ndots".to_owned()), value: Some("1".to_owned()) }]),
+            options: Some(vec![PodDNSConfigOption {
+                name: Some("ndots".to_owned()),
+                value: Some("1".to_owned()),
+            }]),
             ..PodDNSConfig::default()
         }),
         enable_service_links: Some(false),
@@ -92,8 +99,11 @@ fn pod(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> PodSpec {
 }
 
 fn container(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Container {
-    let value = |name: &str, value: String| EnvVar { name: name.to_owned(), value: Some(value), value_from: None };
-    let health = |what: &str| Some(ExecAction { command: Some(vec!["nuketown".into(), "health".into(), what.into()]) });
+    let value =
+        |name: &str, value: String| EnvVar { name: name.to_owned(), value: Some(value), value_from: None };
+    let health = |what: &str| {
+        Some(ExecAction { command: Some(vec!["nuketown".into(), "health".into(), what.into()]) })
+    };
     let probe = |what: &str, period| Probe {
         exec: health(what),
         period_seconds: Some(period),
@@ -105,7 +115,10 @@ fn container(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Container {
         image: Some(agent.image.clone()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
         command: Some(vec!["nuketown-daemon".to_owned()]),
-        env: Some(vec![value("HOME", home_dir(plan.town, agent.name)), value("USER", agent.name.to_string())]),
+        env: Some(vec![
+            value("HOME", home_dir(plan.town, agent.name)),
+            value("USER", agent.name.to_string()),
+        ]),
         working_dir: Some(home_dir(plan.town, agent.name)),
         resources: Some(resources(agent, true)),
         // Five minutes to start; afterwards a daemon that answers nothing for a minute is restarted.
@@ -118,7 +131,7 @@ fn container(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Container {
     }
 }
 
-/// Requests equal limits: what is declared is what is paid for, and no neighbour can take it (QoS class
+/// Requests equal limits: what is declared is what is paid for, and no neighbour can take it (the class
 /// `Guaranteed`).
 pub(super) fn resources(agent: &AgentPlan<'_>, with_devices: bool) -> ResourceRequirements {
     let mut all = amounts([("cpu".to_owned(), agent.tier.cpu), ("memory".to_owned(), agent.tier.memory)]);

@@ -5,8 +5,8 @@
 //! volumes are mounted on: the container runtime would make them, and their parents, as root.
 
 use k8s_openapi::api::core::v1::{
-    Container, EnvVar, EnvVarSource, KeyToPath, ObjectFieldSelector, ProjectedVolumeSource, SecretVolumeSource,
-    ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
+    Container, EnvVar, EnvVarSource, KeyToPath, ObjectFieldSelector, ProjectedVolumeSource,
+    SecretVolumeSource, ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
 };
 
 use super::{
@@ -68,7 +68,10 @@ fn environment(agent: &AgentPlan<'_>) -> Vec<EnvVar> {
     let field = |name: &str, path: &str| EnvVar {
         name: name.to_owned(),
         value_from: Some(EnvVarSource {
-            field_ref: Some(ObjectFieldSelector { api_version: Some("v1".to_owned()), field_path: path.to_owned() }),
+            field_ref: Some(ObjectFieldSelector {
+                api_version: Some("v1".to_owned()),
+                field_path: path.to_owned(),
+            }),
             ..EnvVarSource::default()
         }),
         ..EnvVar::default()
@@ -94,11 +97,11 @@ fn environment(agent: &AgentPlan<'_>) -> Vec<EnvVar> {
 }
 
 /// The volume that holds the credential: a token for the provider, or the Kubernetes Secret itself.
-pub(super) fn credential_volume(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Option<Volume> {
+pub(super) fn credential_volume(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Volume {
     let credential = Volume { name: "credential".to_owned(), ..Volume::default() };
     let audience = match &agent.identity {
         Identity::Kubernetes { secret } => {
-            return Some(Volume { secret: Some(secret_source(plan, agent, secret)), ..credential });
+            return Volume { secret: Some(secret_source(plan, agent, secret)), ..credential };
         }
         // The workload identity pool of the project's clusters.
         Identity::Gke { account } => format!("{}.svc.id.goog", account.project()),
@@ -111,17 +114,22 @@ pub(super) fn credential_volume(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Optio
     };
     let source = VolumeProjection { service_account_token: Some(token), ..VolumeProjection::default() };
     let projected = ProjectedVolumeSource { sources: Some(vec![source]), ..ProjectedVolumeSource::default() };
-    Some(Volume { projected: Some(projected), ..credential })
+    Volume { projected: Some(projected), ..credential }
 }
 
 /// Only the keys that the agent needs. One that is missing keeps the pod from starting, with an event that says so.
 fn secret_source(plan: &Plan<'_>, agent: &AgentPlan<'_>, secret: &str) -> SecretVolumeSource {
-    let mut keys: Vec<String> = secrets(agent.name, agent.agent, DeploymentModel::Cloud, plan.preview.is_none())
-        .iter()
-        .map(|(_, secret)| agent.identity.remote_name(secret))
-        .collect();
+    let mut keys: Vec<String> =
+        secrets(agent.name, agent.agent, DeploymentModel::Cloud, plan.preview.is_none())
+            .iter()
+            .map(|(_, secret)| secret.flat())
+            .collect();
     keys.sort();
     keys.dedup();
     let items = keys.into_iter().map(|key| KeyToPath { path: key.clone(), key, mode: None }).collect();
-    SecretVolumeSource { secret_name: Some(secret.to_owned()), items: Some(items), ..SecretVolumeSource::default() }
+    SecretVolumeSource {
+        secret_name: Some(secret.to_owned()),
+        items: Some(items),
+        ..SecretVolumeSource::default()
+    }
 }

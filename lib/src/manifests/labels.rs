@@ -19,7 +19,10 @@ pub(super) fn agent_object(name: &AgentName) -> String {
 /// `app.kubernetes.io/instance` is left to Argo CD, which may track its Applications by it.
 pub(super) fn shared(plan: &Plan<'_>, name: &str) -> ObjectMeta {
     ObjectMeta {
-        labels: Some(map([("app.kubernetes.io/managed-by", "nuketown"), ("app.kubernetes.io/part-of", "nuketown")])),
+        labels: Some(map([
+            ("app.kubernetes.io/managed-by", "nuketown"),
+            ("app.kubernetes.io/part-of", "nuketown"),
+        ])),
         name: Some(name.to_owned()),
         namespace: Some(plan.namespace.clone()),
         ..ObjectMeta::default()
@@ -27,8 +30,8 @@ pub(super) fn shared(plan: &Plan<'_>, name: &str) -> ObjectMeta {
 }
 
 /// Metadata of an object that belongs to one agent.
-pub(super) fn of_agent(plan: &Plan<'_>, agent: &AgentName, name: String) -> ObjectMeta {
-    let mut meta = shared(plan, &name);
+pub(super) fn of_agent(plan: &Plan<'_>, agent: &AgentName, name: &str) -> ObjectMeta {
+    let mut meta = shared(plan, name);
     let labels = meta.labels.get_or_insert_default();
     labels.insert("app.kubernetes.io/name".to_owned(), "nuketown-agent".to_owned());
     labels.insert(AGENT_LABEL.to_owned(), agent.to_string());

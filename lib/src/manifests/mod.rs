@@ -8,17 +8,21 @@
 
 mod config;
 mod deployment;
+mod emit;
 mod init;
 mod labels;
 mod namespace;
 mod network;
 mod object;
+mod stream;
 mod volume;
 mod yaml;
 
+pub use emit::YamlError;
 pub use network::{CiliumNetworkPolicy, FqdnNetworkPolicy};
 pub use object::Object;
-pub use yaml::{HEADER, YamlError};
+pub use stream::{YamlStream, to_kube_yaml};
+pub use yaml::HEADER;
 
 use crate::{
     Problem, Town,
@@ -29,7 +33,7 @@ use crate::{
 /// Everything that a town is in a cluster.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifests {
-    /// What the agents share: namespace, bounds, quota, default-deny.
+    /// What the agents share: namespace, bounds, quota, default-deny, the list of agents.
     pub namespace: Vec<Object>,
     /// The objects of each agent, in the order of their names.
     pub agents: Vec<(AgentName, Vec<Object>)>,
@@ -61,21 +65,30 @@ impl Manifests {
 /// Every [`Problem`] of the town, found in one pass; nothing is rendered of a town that has one.
 pub fn to_kube_manifests(town: &Town, selection: &Selection) -> Result<Manifests, Vec<Problem>> {
     let plan = plan::plan(town, selection)?;
-    let mut problems = Vec::new();
-    let mut agents = Vec::with_capacity(plan.agents.len());
-    let mut images = Vec::with_capacity(plan.agents.len());
+    let (mut agents, mut problems) = (Vec::with_capacity(plan.agents.len()), Vec::new());
     for agent in plan.agents.iter().filter(|agent| agent.selected) {
         match agent_objects(&plan, agent) {
             Ok(objects) => agents.push((agent.name.clone(), objects)),
             Err(problem) => problems.push(problem),
         }
-        images.push((agent.name.clone(), agent.image.clone()));
     }
+    let namespace = namespace_objects(&plan, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
     }
-    let namespace = if plan.agents.is_empty() { Vec::new() } else { namespace::objects(&plan) };
-    Ok(Manifests { namespace, agents, images, warnings: plan::warnings(town) })
+    Ok(Manifests { namespace, agents, images: images(&plan), warnings: plan::warnings(town) })
+}
+
+fn namespace_objects(plan: &Plan<'_>, problems: &mut Vec<Problem>) -> Vec<Object> {
+    if plan.agents.is_empty() {
+        return Vec::new();
+    }
+    namespace::objects(plan).map_err(|problem| problems.push(problem)).unwrap_or_default()
+}
+
+fn images(plan: &Plan<'_>) -> Vec<(AgentName, String)> {
+    let selected = plan.agents.iter().filter(|agent| agent.selected);
+    selected.map(|agent| (agent.name.clone(), agent.image.clone())).collect()
 }
 
 fn agent_objects(plan: &Plan<'_>, agent: &plan::AgentPlan<'_>) -> Result<Vec<Object>, Problem> {

@@ -1,4 +1,4 @@
-//! What the agents of a town share: the namespace, its bounds and its default-deny.
+//! What the agents of a town share: the namespace, its bounds, its default-deny, and the list of who lives there.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,22 @@ use k8s_openapi::{
     apimachinery::pkg::{api::resource::Quantity as Amount, apis::meta::v1::LabelSelector},
 };
 
-use super::{Object, labels};
-use crate::{plan::Plan, values::Quantity};
+use super::{
+    Object,
+    config::{TOWN, town_config_map},
+    labels,
+};
+use crate::{Problem, plan::Plan, values::Quantity};
 
 /// The objects of the namespace, in the order in which they are applied.
-pub(super) fn objects(plan: &Plan<'_>) -> Vec<Object> {
-    vec![namespace(plan).into(), limit_range(plan).into(), quota(plan).into(), default_deny(plan).into()]
+pub(super) fn objects(plan: &Plan<'_>) -> Result<Vec<Object>, Problem> {
+    Ok(vec![
+        namespace(plan).into(),
+        limit_range(plan).into(),
+        quota(plan).into(),
+        default_deny(plan).into(),
+        town_config_map(plan)?.into(),
+    ])
 }
 
 /// The namespace enforces the pod security standard, whoever makes a pod in it. It is retained like the volumes,
@@ -39,7 +49,12 @@ fn limit_range(plan: &Plan<'_>) -> LimitRange {
     };
     let (least, most) = (pair(plan.bounds.least), pair(plan.bounds.most));
     let mut limits = vec![
-        LimitRangeItem { default: least.clone(), default_request: least, max: most.clone(), ..item("Container") },
+        LimitRangeItem {
+            default: least.clone(),
+            default_request: least,
+            max: most.clone(),
+            ..item("Container")
+        },
         LimitRangeItem { max: most, ..item("Pod") },
     ];
     if let Some(size) = plan.bounds.volume {
@@ -48,7 +63,7 @@ fn limit_range(plan: &Plan<'_>) -> LimitRange {
             ..item("PersistentVolumeClaim")
         });
     }
-    LimitRange { metadata: labels::shared(plan, "nuketown"), spec: Some(LimitRangeSpec { limits }) }
+    LimitRange { metadata: labels::shared(plan, TOWN), spec: Some(LimitRangeSpec { limits }) }
 }
 
 /// The cost ceiling.
@@ -66,7 +81,7 @@ fn quota(plan: &Plan<'_>) -> ResourceQuota {
     // Extended resources are bounded by their requests alone (Kubernetes: "Resource Quotas").
     hard.extend(amounts(quota.extended.iter().map(|(key, amount)| (format!("requests.{key}"), *amount))));
     let spec = ResourceQuotaSpec { hard: Some(hard), ..ResourceQuotaSpec::default() };
-    ResourceQuota { metadata: labels::shared(plan, "nuketown"), spec: Some(spec), status: None }
+    ResourceQuota { metadata: labels::shared(plan, TOWN), spec: Some(spec), status: None }
 }
 
 /// Every pod of the namespace is closed until a policy of its agent opens something.

@@ -9,12 +9,13 @@ use k8s_openapi::{
 };
 
 use super::{
+    config::TOWN,
     init,
     labels::{self, agent_object},
     namespace::amounts,
 };
 use crate::{
-    home::{CONFIG_DIR, POD_SECRETS_DIR, home_dir},
+    home::{CONFIG_DIR, POD_SECRETS_DIR, POD_TOWN_DIR, home_dir},
     plan::{AgentPlan, Plan},
 };
 
@@ -22,9 +23,12 @@ use crate::{
 const MEMORY_VOLUME_SIZE: &str = "16Mi";
 
 /// One claim per persistent directory.
-pub(super) fn claims<'p>(plan: &'p Plan<'_>, agent: &'p AgentPlan<'_>) -> impl Iterator<Item = PersistentVolumeClaim> {
+pub(super) fn claims<'p>(
+    plan: &'p Plan<'_>,
+    agent: &'p AgentPlan<'_>,
+) -> impl Iterator<Item = PersistentVolumeClaim> {
     agent.volumes.iter().map(move |volume| {
-        let mut metadata = labels::of_agent(plan, agent.name, volume.claim(agent.name));
+        let mut metadata = labels::of_agent(plan, agent.name, &volume.claim(agent.name));
         metadata.annotations = labels::retained(plan);
         let requests = amounts([("storage".to_owned(), volume.size)]);
         let spec = PersistentVolumeClaimSpec {
@@ -46,15 +50,16 @@ pub(super) fn volumes(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Vec<Volume> {
         size_limit: Some(Amount(size.to_owned())),
     };
     let home_size = plan.town.cloud.home_size.to_string();
-    let config = ConfigMapVolumeSource { name: agent_object(agent.name), ..ConfigMapVolumeSource::default() };
+    let config_map = |name: String| Some(ConfigMapVolumeSource { name, ..ConfigMapVolumeSource::default() });
     let mut volumes = vec![
         Volume { empty_dir: Some(empty(None, &home_size)), ..volume("home") },
         Volume { empty_dir: Some(empty(None, &home_size)), ..volume("tmp") },
-        Volume { config_map: Some(config), ..volume("config") },
+        Volume { config_map: config_map(agent_object(agent.name)), ..volume("config") },
+        Volume { config_map: config_map(TOWN.to_owned()), ..volume("town") },
         Volume { empty_dir: Some(empty(Some("Memory"), MEMORY_VOLUME_SIZE)), ..volume("identity") },
         Volume { empty_dir: Some(empty(Some("Memory"), MEMORY_VOLUME_SIZE)), ..volume("secrets") },
     ];
-    volumes.extend(init::credential_volume(plan, agent));
+    volumes.push(init::credential_volume(plan, agent));
     volumes.extend(agent.volumes.iter().map(|persisted| Volume {
         persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
             claim_name: persisted.claim(agent.name),
@@ -71,10 +76,14 @@ pub(super) fn agent_mounts(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Vec<Volume
     let home = home_dir(plan.town, agent.name);
     let mut mounts = vec![mount("home", home.clone()), mount("tmp", "/tmp".to_owned())];
     mounts.extend(
-        agent.volumes.iter().map(|volume| mount(&format!("persist-{}", volume.suffix), format!("{home}/{}", volume.path))),
+        agent
+            .volumes
+            .iter()
+            .map(|volume| mount(&format!("persist-{}", volume.suffix), format!("{home}/{}", volume.path))),
     );
     mounts.push(read_only(mount("identity", format!("{home}/{CONFIG_DIR}"))));
     mounts.push(read_only(mount("secrets", POD_SECRETS_DIR.to_owned())));
+    mounts.push(read_only(mount("town", POD_TOWN_DIR.to_owned())));
     mounts
 }
 

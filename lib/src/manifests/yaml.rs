@@ -2,18 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{Manifests, Object};
+use super::{
+    Manifests, Object,
+    emit::{Emitter, YamlError},
+};
 
 /// The first line of every file that is written to a directory. It marks the files that may be replaced.
 pub const HEADER: &str = "# Written by nuketown-render from the town; change the town instead.\n";
 
 /// The name of the file that holds what the agents share. No agent's name starts with a digit, and it sorts first.
 const NAMESPACE_FILE: &str = "00-namespace.yaml";
-
-/// An object has no YAML form. It does not happen for the objects that this library makes.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot write an object as YAML")]
-pub struct YamlError(#[from] serde_saphyr::ser_error::Error);
 
 impl Manifests {
     /// All objects as one YAML stream, readable by YAML 1.1 (kubectl, Argo CD) and 1.2 readers alike.
@@ -54,9 +52,19 @@ impl Manifests {
 }
 
 fn stream<'o>(objects: impl Iterator<Item = &'o Object>, mut text: String) -> Result<String, YamlError> {
+    append(&mut Emitter::default(), objects, &mut text)?;
+    Ok(text)
+}
+
+/// Adds objects to a stream.
+pub(super) fn append<'o>(
+    emitter: &mut Emitter,
+    objects: impl Iterator<Item = &'o Object>,
+    text: &mut String,
+) -> Result<(), YamlError> {
     for object in objects {
         text.push_str("---\n");
-        serde_saphyr::to_fmt_writer(&mut text, object)?;
+        emitter.append(object, text)?;
     }
-    Ok(text)
+    Ok(())
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{jid, unknown_agent, volume};
+use super::{jids, unknown_agent, volume};
 use crate::{
-    DeploymentModel, Problem, Town,
+    Problem, Town,
     text::quoted,
     town::{Agent, Taint, TaintEffect, TaintOperator, Tier},
-    values::{AgentName, TierName},
+    values::{AgentName, BareJid, TierName},
 };
 
 /// The problems of the town as a whole and of each of its agents, wherever they run.
@@ -16,6 +16,7 @@ pub(super) fn town(town: &Town) -> Vec<Problem> {
     for (name, tier) in &town.cloud.tiers {
         check_tier(name, tier, &mut problems);
     }
+    problems.extend(homes_are_apart(town));
     problems.extend(volume::usable_size("cloud.defaultPersistSize", town.cloud.default_persist_size));
     problems.extend(volume::usable_size("cloud.homeSize", town.cloud.home_size));
     for name in town.cloud.agents.keys().filter(|name| !town.agents.contains_key(*name)) {
@@ -26,6 +27,22 @@ pub(super) fn town(town: &Town) -> Vec<Problem> {
     }
     one_account_each(town, &mut problems);
     problems
+}
+
+/// Directories that a pod, its runtime or its image need for themselves: a home that is mounted on one of them, or
+/// inside, hides it or cannot be mounted.
+const TAKEN: [&str; 7] = ["/dev", "/etc", "/nix", "/proc", "/run", "/sys", "/var/run"];
+
+fn homes_are_apart(town: &Town) -> Option<Problem> {
+    let dir = town.agents_dir.as_str();
+    let taken = TAKEN
+        .iter()
+        .find(|taken| dir.strip_prefix(*taken).is_some_and(|r| r.is_empty() || r.starts_with('/')))?;
+    let cause = format!("agentsDir is {}; {taken} is used by the system", quoted(dir));
+    Some(
+        Problem::new("the agents' homes have no place of their own", cause)
+            .hint("use a directory such as \"/agents\""),
+    )
 }
 
 fn check_tier(name: &TierName, tier: &Tier, problems: &mut Vec<Problem>) {
@@ -39,8 +56,12 @@ fn check_tier(name: &TierName, tier: &Tier, problems: &mut Vec<Problem>) {
     }
     for (key, amount) in &tier.resources {
         let place = format!("{place}.resources.{}", quoted(key.as_str()));
-        if !key.as_str().contains('/') {
-            refuse(format!("{place} is no extended resource; expected a name with a domain, such as \"nvidia.com/gpu\""));
+        // The API server's rules for extended resources (IsExtendedResourceName).
+        let native = ["kubernetes.io/", "requests."].iter().any(|prefix| key.as_str().starts_with(prefix));
+        if !key.as_str().contains('/') || native {
+            refuse(format!(
+                "{place} is no extended resource; expected a name with a domain, such as \"nvidia.com/gpu\""
+            ));
         } else if amount.is_zero() || !amount.is_whole() {
             refuse(format!("{place} is \"{amount}\"; expected a whole number of at least 1"));
         }
@@ -88,14 +109,22 @@ fn pre_approved(name: &AgentName, agent: &Agent, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Two agents on one account would push each other off the server.
+/// Each agent on XMPP has an account, and not another's: two would push each other off the server.
 fn one_account_each(town: &Town, problems: &mut Vec<Problem>) {
     let mut accounts: BTreeMap<String, &AgentName> = BTreeMap::new();
-    for (name, agent) in &town.agents {
-        if !agent.is_on_xmpp(DeploymentModel::of(town, agent)) {
-            continue;
+    for (name, account) in jids(town) {
+        if let Err(error) = account.parse::<BareJid>() {
+            problems.push(
+                Problem::new(
+                    format!("agent `{name}` has no valid XMPP account"),
+                    format!(
+                        "agents.{name}.xmpp.jid is not set, and {} does not serve; {error}",
+                        quoted(&account)
+                    ),
+                )
+                .hint(format!("set agents.{name}.xmpp.jid")),
+            );
         }
-        let account = jid(town, name, agent);
         if let Some(other) = accounts.insert(account.clone(), name) {
             problems.push(
                 Problem::new(

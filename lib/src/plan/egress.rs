@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 
 use super::{Identity, identity::xmpp_server};
 use crate::{
-    DeploymentModel, Town,
+    DeploymentModel, Problem, Town,
+    text::quoted,
     town::{Agent, defaults},
-    values::{Egress, HostName, HostPort, Port},
+    values::{AgentName, Egress, HostName, HostPort, Port},
 };
 
 /// The public git host that every agent may clone from.
@@ -36,6 +37,19 @@ pub(super) fn egress(town: &Town, agent: &Agent, identity: &Identity<'_>) -> BTr
     egress
 }
 
+/// A server that no policy can name would be out of reach, and nobody told.
+pub(super) fn server_can_be_opened(town: &Town, name: &AgentName, agent: &Agent) -> Option<Problem> {
+    let server = xmpp_server(town, agent);
+    if !agent.is_on_xmpp(DeploymentModel::Cloud) || to_host(&server, agent.xmpp.port).is_some() {
+        return None;
+    }
+    let cause = format!("the server is {}, from the domain of agents.{name}.xmpp.jid", quoted(&server));
+    Some(
+        Problem::new(format!("agent `{name}` has an XMPP server that no network policy can open"), cause)
+            .hint(format!("set agents.{name}.xmpp.server to the server's host name; an international name in its xn-- form")),
+    )
+}
+
 /// A host is a name, or the address that a JID's domain may be.
 fn to_host(host: &str, port: Port) -> Option<Egress> {
     let name = host.parse::<HostName>().map(|name| Egress::tcp(name, port)).ok();
@@ -46,7 +60,9 @@ fn to_host(host: &str, port: Port) -> Option<Egress> {
 fn provider_hosts(identity: &Identity<'_>) -> Vec<String> {
     match identity {
         // Token exchange, impersonation, secrets: Google Cloud's "Workload Identity Federation for GKE".
-        Identity::Gke { .. } => ["sts", "iamcredentials", "secretmanager"].map(|s| format!("{s}.googleapis.com")).into(),
+        Identity::Gke { .. } => {
+            ["sts", "iamcredentials", "secretmanager"].map(|s| format!("{s}.googleapis.com")).into()
+        }
         Identity::Eks { role, region } => {
             ["sts", "secretsmanager"].map(|s| format!("{s}.{region}.{}", role.dns_suffix())).into()
         }

@@ -28,18 +28,14 @@ impl Identity<'_> {
             Self::Kubernetes { .. } => "kubernetes",
         }
     }
-
-    /// What a secret is called at the provider. Google's and Kubernetes' names have no slash.
-    pub(crate) fn remote_name(&self, secret: &SecretName) -> String {
-        match self {
-            Self::Eks { .. } => secret.to_string(),
-            Self::Gke { .. } | Self::Kubernetes { .. } => secret.flat(),
-        }
-    }
 }
 
 /// The provider that an agent's options name; a Kubernetes Secret of the agent's name where they name none.
-pub(super) fn identity<'t>(name: &AgentName, agent: &'t Agent, problems: &mut Vec<Problem>) -> Option<Identity<'t>> {
+pub(super) fn identity<'t>(
+    name: &AgentName,
+    agent: &'t Agent,
+    problems: &mut Vec<Problem>,
+) -> Option<Identity<'t>> {
     let declared = &agent.cloud.identity;
     let place = format!("agents.{name}.cloud.identity");
     let set: Vec<&str> = [
@@ -67,7 +63,9 @@ pub(super) fn identity<'t>(name: &AgentName, agent: &'t Agent, problems: &mut Ve
             problems.push(
                 Problem::new(
                     format!("agent `{name}` has a role but no region"),
-                    format!("{place}.awsRoleArn is set and {place}.awsRegion is not; Secrets Manager is regional"),
+                    format!(
+                        "{place}.awsRoleArn is set and {place}.awsRegion is not; Secrets Manager is regional"
+                    ),
                 )
                 .hint(format!("set {place}.awsRegion, for example \"eu-central-1\"")),
             );
@@ -81,24 +79,27 @@ pub(super) fn identity<'t>(name: &AgentName, agent: &'t Agent, problems: &mut Ve
             return None;
         }
         (None, None, None) => Identity::Kubernetes {
-            secret: declared.secret_name.as_ref().map_or_else(|| format!("nuketown-{name}"), ToString::to_string),
+            secret: declared
+                .secret_name
+                .as_ref()
+                .map_or_else(|| format!("nuketown-{name}"), ToString::to_string),
         },
     };
-    in_scope(name, agent, &identity, problems);
-    apart(name, agent, &identity, problems);
+    in_scope(name, agent, problems);
+    apart(name, agent, problems);
     Some(identity)
 }
 
 /// Two secrets must not be one at the provider, nor one a file where the other needs a directory.
-fn apart(name: &AgentName, agent: &Agent, identity: &Identity<'_>, problems: &mut Vec<Problem>) {
+fn apart(name: &AgentName, agent: &Agent, problems: &mut Vec<Problem>) {
     let mut by_remote: BTreeMap<String, SecretName> = BTreeMap::new();
     let mut names: BTreeSet<SecretName> = BTreeSet::new();
     for (_, secret) in secrets(name, agent, DeploymentModel::Cloud, true) {
         if !names.insert(secret.clone()) {
             continue;
         }
-        if let Some(other) = by_remote.insert(identity.remote_name(&secret), secret.clone()) {
-            let remote = identity.remote_name(&secret);
+        if let Some(other) = by_remote.insert(secret.flat(), secret.clone()) {
+            let remote = secret.flat();
             problems.push(Problem::new(
                 format!("agent `{name}` has two secrets of one name at the provider"),
                 format!("\"{other}\" and \"{secret}\" are both \"{remote}\" there"),
@@ -106,7 +107,9 @@ fn apart(name: &AgentName, agent: &Agent, identity: &Identity<'_>, problems: &mu
         }
     }
     for secret in &names {
-        let inner = names.iter().find(|other| other.as_str().strip_prefix(secret.as_str()).is_some_and(|r| r.starts_with('/')));
+        let inner = names
+            .iter()
+            .find(|other| other.as_str().strip_prefix(secret.as_str()).is_some_and(|r| r.starts_with('/')));
         problems.extend(inner.map(|inner| {
             Problem::new(
                 format!("agent `{name}` has a secret inside of another"),
@@ -117,7 +120,7 @@ fn apart(name: &AgentName, agent: &Agent, identity: &Identity<'_>, problems: &mu
 }
 
 /// The cloud's policies refuse a secret outside of the scope; better here than in a pod that does not start.
-fn in_scope(name: &AgentName, agent: &Agent, identity: &Identity<'_>, problems: &mut Vec<Problem>) {
+fn in_scope(name: &AgentName, agent: &Agent, problems: &mut Vec<Problem>) {
     let Some(scope) = &agent.cloud.identity.scope else { return };
     let place = format!("agents.{name}.cloud.identity.scope");
     let stem = scope.strip_suffix('*').unwrap_or(scope);
@@ -125,20 +128,26 @@ fn in_scope(name: &AgentName, agent: &Agent, identity: &Identity<'_>, problems: 
         problems.push(
             Problem::new(
                 format!("agent `{name}` has a malformed scope"),
-                format!("{place} is {}; expected a prefix and one \"*\" at its end", crate::text::quoted(scope)),
+                format!(
+                    "{place} is {}; expected a prefix and one \"*\" at its end",
+                    crate::text::quoted(scope)
+                ),
             )
             .hint(format!("for example \"{name}-*\"")),
         );
         return;
     }
     for (_, secret) in secrets(name, agent, DeploymentModel::Cloud, true) {
-        let remote = identity.remote_name(&secret);
+        let remote = secret.flat();
         let inside = if scope.ends_with('*') { remote.starts_with(stem) } else { remote == *scope };
         if !inside {
             problems.push(
                 Problem::new(
                     format!("agent `{name}` needs a secret outside of its scope"),
-                    format!("{place} is \"{scope}\"; the secret \"{secret}\" is \"{remote}\" at the provider"),
+                    format!(
+                        "{place} is {}; the secret \"{secret}\" is \"{remote}\" at the provider",
+                        crate::text::quoted(scope)
+                    ),
                 )
                 .hint("widen the scope, or rename the secret"),
             );
@@ -166,7 +175,8 @@ pub(crate) fn secrets(
 ) -> Vec<(Purpose, SecretName)> {
     let own = |suffix: &str| format!("{name}/{suffix}").parse::<SecretName>().ok();
     let mut secrets = Vec::new();
-    let mut add = |purpose, secret: Option<SecretName>| secrets.extend(secret.map(|secret| (purpose, secret)));
+    let mut add =
+        |purpose, secret: Option<SecretName>| secrets.extend(secret.map(|secret| (purpose, secret)));
     add(Purpose::ApiKey, agent.daemon.api_key_secret.clone());
     if agent.is_on_xmpp(model) {
         add(Purpose::XmppPassword, agent.xmpp.password_secret.clone().or_else(|| own("email-password")));
@@ -185,5 +195,11 @@ pub(crate) fn secrets(
 /// The host of the agent's XMPP server.
 pub(crate) fn xmpp_server(town: &Town, agent: &Agent) -> String {
     let jid_domain = agent.xmpp.jid.as_ref().map(|jid| jid.domain().to_owned());
-    agent.xmpp.server.as_ref().map(ToString::to_string).or(jid_domain).unwrap_or_else(|| town.domain.to_string())
+    agent
+        .xmpp
+        .server
+        .as_ref()
+        .map(ToString::to_string)
+        .or(jid_domain)
+        .unwrap_or_else(|| town.domain.to_string())
 }

@@ -13,7 +13,7 @@ mod quota;
 pub(crate) mod volume;
 mod warning;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 pub(crate) use identity::Identity;
 pub(crate) use quota::{Bounds, Quota};
@@ -85,8 +85,11 @@ pub(crate) fn plan<'t>(town: &'t Town, selection: &'t Selection) -> Result<Plan<
     };
     if namespace.parse::<NamespaceName>().is_err() {
         problems.push(
-            Problem::new("the preview's namespace has no valid name", format!("{namespace:?} has more than 63 characters"))
-                .hint("use a shorter slug or a shorter cloud.namespace"),
+            Problem::new(
+                "the preview's namespace has no valid name",
+                format!("{namespace:?} has more than 63 characters"),
+            )
+            .hint("use a shorter slug or a shorter cloud.namespace"),
         );
     }
     let mut agents = Vec::new();
@@ -102,7 +105,7 @@ pub(crate) fn plan<'t>(town: &'t Town, selection: &'t Selection) -> Result<Plan<
     if problems.is_empty() && agents.is_empty() && !selection.allow_empty {
         problems.push(no_cloud_agent(town));
     }
-    let quota = Quota::of(&agents).map_err(|problem| problems.push(problem));
+    let quota = Quota::of(&town.cloud.tiers, &agents).map_err(|problem| problems.push(problem));
     if let (true, Ok(quota)) = (problems.is_empty(), quota) {
         let bounds = Bounds::of(&agents);
         return Ok(Plan { town, namespace, preview, agents, quota, bounds });
@@ -113,8 +116,13 @@ pub(crate) fn plan<'t>(town: &'t Town, selection: &'t Selection) -> Result<Plan<
 }
 
 fn no_cloud_agent(town: &Town) -> Problem {
-    let models = town.agents.iter().map(|(name, agent)| format!("{name} ({})", DeploymentModel::of(town, agent)));
-    let cause = if town.agents.is_empty() { "it has no agents".to_owned() } else { format!("its agents are {}", list(models)) };
+    let models =
+        town.agents.iter().map(|(name, agent)| format!("{name} ({})", DeploymentModel::of(town, agent)));
+    let cause = if town.agents.is_empty() {
+        "it has no agents".to_owned()
+    } else {
+        format!("its agents are {}", list(models))
+    };
     Problem::new("the town has no cloud agent, so there is nothing to render", cause)
         .hint("set agents.<name>.cloud.enable or cloud.enable, or allow an empty result with --allow-empty")
 }
@@ -160,6 +168,7 @@ impl<'t> AgentPlan<'t> {
         let tiers = tiers(town, name, agent, &mut problems);
         let volumes = volume::volumes(town, name, agent, &mut problems);
         let identity = identity::identity(name, agent, &mut problems);
+        problems.extend(egress::server_can_be_opened(town, name, agent));
         let image = image(town, name, agent).map_err(|problem| problems.push(problem)).unwrap_or_default();
         let (Some((tier_name, tier, ceiling_name, ceiling)), Some(identity)) = (tiers, identity) else {
             return Err(problems);
@@ -188,16 +197,22 @@ impl<'t> AgentPlan<'t> {
 type Tiers<'t> = (&'t TierName, &'t Tier, &'t TierName, &'t Tier);
 
 /// The tier that an agent starts on and the largest that it may ask for.
-fn tiers<'t>(town: &'t Town, name: &AgentName, agent: &'t Agent, problems: &mut Vec<Problem>) -> Option<Tiers<'t>> {
+fn tiers<'t>(
+    town: &'t Town,
+    name: &AgentName,
+    agent: &'t Agent,
+    problems: &mut Vec<Problem>,
+) -> Option<Tiers<'t>> {
     let (start, start_place) = match &agent.cloud.resources {
         Some(tier) => (tier, format!("agents.{name}.cloud.resources")),
         None => (&town.cloud.resources, "cloud.resources".to_owned()),
     };
-    let (ceiling, ceiling_place) = match (&agent.cloud.scaling.max_resources, &town.cloud.scaling.max_resources) {
-        (Some(tier), _) => (tier, format!("agents.{name}.cloud.scaling.maxResources")),
-        (None, Some(tier)) => (tier, "cloud.scaling.maxResources".to_owned()),
-        (None, None) => (start, start_place.clone()),
-    };
+    let (ceiling, ceiling_place) =
+        match (&agent.cloud.scaling.max_resources, &town.cloud.scaling.max_resources) {
+            (Some(tier), _) => (tier, format!("agents.{name}.cloud.scaling.maxResources")),
+            (None, Some(tier)) => (tier, "cloud.scaling.maxResources".to_owned()),
+            (None, None) => (start, start_place.clone()),
+        };
     let mut find = |tier: &'t TierName, place: &str| {
         let found = town.cloud.tiers.get(tier);
         if found.is_none() {
@@ -256,7 +271,9 @@ fn image(town: &Town, name: &AgentName, agent: &Agent) -> Result<String, Problem
         (ImageMode::NixSnapshotter, Some(derivation)) => Ok(format!("nix:0{}", derivation.store_path)),
         (ImageMode::NixSnapshotter, None) => Err(Problem::new(
             format!("agent `{name}` has no image"),
-            format!("cloud.imageMode is \"nix-snapshotter\", and agents.{name}.cloud.imageDerivation is not set"),
+            format!(
+                "cloud.imageMode is \"nix-snapshotter\", and agents.{name}.cloud.imageDerivation is not set"
+            ),
         )
         .hint("set it to the result of nuketown.lib.agentImage, or name an image in cloud.image")),
         (ImageMode::Oci, derivation) => {
@@ -272,10 +289,10 @@ fn image(town: &Town, name: &AgentName, agent: &Agent) -> Result<String, Problem
     }
 }
 
-/// The JIDs of all agents on XMPP, and whose they are.
-pub(crate) fn jids(town: &Town) -> BTreeMap<String, &AgentName> {
+/// All agents on XMPP, with their bare JIDs.
+pub(crate) fn jids(town: &Town) -> impl Iterator<Item = (&AgentName, String)> {
     let on_xmpp = |agent: &Agent| agent.is_on_xmpp(DeploymentModel::of(town, agent));
-    town.agents.iter().filter(|(_, a)| on_xmpp(a)).map(|(name, agent)| (jid(town, name, agent), name)).collect()
+    town.agents.iter().filter(move |(_, a)| on_xmpp(a)).map(|(name, agent)| (name, jid(town, name, agent)))
 }
 
 /// An agent's bare JID.

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use super::AgentPlan;
 use crate::{
     Problem,
-    values::{LabelKey, Quantity},
+    town::Tier,
+    values::{LabelKey, Quantity, TierName},
 };
 
 /// The sums over all agents.
@@ -27,9 +28,13 @@ pub(crate) struct Quota {
 impl Quota {
     /// The sum of each agent's largest tier and of its volumes. One pod each: an agent's pod is gone before its next
     /// one comes.
-    pub(super) fn of(agents: &[AgentPlan<'_>]) -> Result<Self, Problem> {
+    ///
+    /// A device that some tier has and no agent may reach is bounded by zero: what a quota does not name is unbounded.
+    pub(super) fn of(tiers: &BTreeMap<TierName, Tier>, agents: &[AgentPlan<'_>]) -> Result<Self, Problem> {
         let volumes = || agents.iter().flat_map(|agent| &agent.volumes);
-        let mut extended: BTreeMap<LabelKey, Quantity> = BTreeMap::new();
+        let devices = tiers.values().flat_map(|tier| tier.resources.keys());
+        let mut extended: BTreeMap<LabelKey, Quantity> =
+            devices.map(|key| (key.clone(), Quantity::ZERO)).collect();
         for (key, amount) in agents.iter().flat_map(|agent| &agent.ceiling.resources) {
             let total = extended.entry(key.clone()).or_insert(Quantity::ZERO);
             *total = sum(key.as_str(), [*total, *amount].into_iter())?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::AgentPlan;
 use crate::{
     Problem, Town,
-    text::{attribute, list, nearest},
+    text::{attribute, list, nearest, quoted, short},
     town::Agent,
     values::{AgentName, PersistPath, Quantity},
 };
@@ -42,13 +42,16 @@ pub(super) fn volumes<'t>(
         if path.is_within(CONFIG_DIR) {
             problems.push(Problem::new(
                 format!("agent `{name}` persists a directory that is written at each start"),
-                format!("agents.{name}.persist holds \"{path}\"; ~/{CONFIG_DIR} comes from the town's configuration"),
+                format!(
+                    "agents.{name}.persist holds {}; ~/{CONFIG_DIR} comes from the town's configuration",
+                    shown(path)
+                ),
             ));
         }
         match by_suffix.insert(path.volume_suffix(), path) {
             Some(other) if other == path => problems.push(Problem::new(
                 format!("agent `{name}` persists a directory twice"),
-                format!("agents.{name}.persist holds \"{path}\" twice"),
+                format!("agents.{name}.persist holds {} twice", shown(path)),
             )),
             Some(other) => problems.push(one_name(name, other, path)),
             None => {}
@@ -62,11 +65,20 @@ pub(super) fn volumes<'t>(
     volumes
 }
 
+/// A path may hold characters that turn or hide others.
+fn shown(path: &PersistPath) -> String {
+    quoted(path.as_str())
+}
+
 fn one_name(name: &AgentName, one: &PersistPath, other: &PersistPath) -> Problem {
     let claim = format!("nuketown-{name}-{}", other.volume_suffix());
     Problem::new(
         format!("agent `{name}` persists two directories whose volumes have one name"),
-        format!("agents.{name}.persist holds \"{one}\" and \"{other}\"; both volumes are \"{claim}\""),
+        format!(
+            "agents.{name}.persist holds {} and {}; both volumes are \"{claim}\"",
+            shown(one),
+            shown(other)
+        ),
     )
     .hint("rename one of the directories, or persist their common parent")
 }
@@ -93,7 +105,7 @@ fn known_sizes(town: &Town, name: &AgentName, agent: &Agent, problems: &mut Vec<
                     format!("{place} is set; agents.{name}.persist holds {}", known(&agent.persist)),
                 );
                 problems.push(match nearest(path.as_str(), agent.persist.iter().map(PersistPath::as_str)) {
-                    Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
+                    Some(near) => problem.hint(format!("did you mean {}?", quoted(near))),
                     None => problem,
                 });
             }
@@ -103,13 +115,20 @@ fn known_sizes(town: &Town, name: &AgentName, agent: &Agent, problems: &mut Vec<
 }
 
 fn known(persist: &[PersistPath]) -> String {
-    if persist.is_empty() { "nothing".to_owned() } else { list(persist) }
+    if persist.is_empty() {
+        "nothing".to_owned()
+    } else {
+        list(persist.iter().map(|path| short(path.as_str())))
+    }
 }
 
 /// Storage is asked for in whole bytes, and none of it is no volume.
 pub(super) fn usable_size(place: &str, size: Quantity) -> Option<Problem> {
     (size.is_zero() || !size.is_whole()).then(|| {
-        Problem::new("a volume has no usable size", format!("{place} is \"{size}\"; expected whole bytes, such as \"10Gi\""))
+        Problem::new(
+            "a volume has no usable size",
+            format!("{place} is \"{size}\"; expected whole bytes, such as \"10Gi\""),
+        )
     })
 }
 
@@ -124,8 +143,10 @@ pub(super) fn names_are_unique(agents: &[AgentPlan<'_>], problems: &mut Vec<Prob
                     Problem::new(
                         format!("agents `{other}` and `{}` would share a volume", plan.name),
                         format!(
-                            "\"{path}\" of {other} and \"{}\" of {} are both the volume \"{claim}\"",
-                            volume.path, plan.name
+                            "{} of {other} and {} of {} are both the volume \"{claim}\"",
+                            shown(path),
+                            shown(volume.path),
+                            plan.name
                         ),
                     )
                     .hint("rename one of the agents or directories"),

@@ -43,7 +43,11 @@ fn without_effect(agent: &Agent, model: DeploymentModel) -> Vec<(&'static str, &
     note(cloud && !agent.devices.is_empty(), "devices", "a pod has no hardware of its own");
     note(cloud && agent.daemon.enable == Some(false), "daemon.enable", "the daemon is what the pod runs");
     note(!cloud && tuned(&agent.cloud), "cloud", "it takes part only with cloud.enable");
-    note(!cloud && !agent.network.egress.is_empty(), "network.egress", "the host's firewall decides what it reaches");
+    note(
+        !cloud && !agent.network.egress.is_empty(),
+        "network.egress",
+        "the host's firewall decides what it reaches",
+    );
     let daemon = agent.runs_daemon(model);
     note(!daemon && agent.xmpp.enable == Some(true), "xmpp.enable", "without daemon.enable nothing connects");
     let idle_patterns = !agent.sudo.enable && !agent.sudo.pre_approved.is_empty();

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::defaults;
+use super::{attributes, defaults};
 use crate::values::{
-    AwsRegion, AwsRoleArn, BareJid, Egress, FileName, GcpServiceAccount, GitUrl, HostName, HttpUrl, ImageReference,
-    ImageTag, MailAddress, ObjectName, PersistPath, Port, Quantity, RepoName, Seconds, SecretName, StorePath, TierName, Uid,
+    AwsRegion, AwsRoleArn, BareJid, Egress, FileName, GcpServiceAccount, GitUrl, HostName, HttpUrl,
+    ImageReference, ImageTag, MailAddress, ObjectName, PersistPath, Port, Quantity, RepoName, Seconds,
+    SecretName, StorePath, TierName, Uid,
 };
 
 /// An agent: who it is, what it may do, and what runs for it.
@@ -31,31 +32,31 @@ pub struct Agent {
     #[serde(default)]
     pub persist: Vec<PersistPath>,
     /// The side-by-side terminal on a workstation.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "attributes::one")]
     pub portal: Portal,
     /// Privileged commands, each behind an approval.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "attributes::one")]
     pub sudo: Sudo,
     /// The agent's long-running process.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "attributes::one")]
     pub daemon: Daemon,
     /// The agent's account on the XMPP server.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "attributes::one")]
     pub xmpp: Xmpp,
     /// Hardware that the agent may open, on a host.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "attributes::list")]
     pub devices: Vec<Device>,
     /// SSH and GPG keys registered at GitHub by the agent itself.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "attributes::one")]
     pub github: GitHub,
     /// Secrets beyond those that other options name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "attributes::one")]
     pub secrets: Secrets,
     /// What the agent may reach beyond what it needs to run.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "attributes::one")]
     pub network: Network,
     /// How the agent runs in the cluster; what is unset takes the town's `cloud` option.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "attributes::one")]
     pub cloud: AgentCloud,
 }
 
@@ -97,7 +98,7 @@ pub struct Daemon {
     #[serde(default = "defaults::api_url")]
     pub api_url: HttpUrl,
     /// Known git remotes by project name: hints, not a list of all that may be cloned.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "attributes::map")]
     pub repos: BTreeMap<RepoName, Repo>,
     /// Seconds after which a headless session is stopped.
     #[serde(default = "defaults::headless_timeout")]
@@ -194,16 +195,16 @@ pub struct AgentCloud {
     #[serde(default)]
     pub image: Option<ImageReference>,
     /// The image made of the agent's own packages, as `nuketown.lib.agentImage` returns it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "attributes::option")]
     pub image_derivation: Option<ImageDerivation>,
     /// The tier that the agent starts on; the town's `cloud.resources` where unset.
     #[serde(default)]
     pub resources: Option<TierName>,
     /// How far the agent may grow.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "attributes::one")]
     pub scaling: AgentScaling,
     /// Where the agent's secrets come from.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "attributes::one")]
     pub identity: WorkloadIdentity,
     /// The size of single `persist` volumes; the town's `cloud.defaultPersistSize` for the others.
     #[serde(default)]

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::defaults;
+use super::{attributes, defaults};
 use crate::values::{
-    AgentName, HostPort, LabelKey, LabelValue, NamespaceName, ObjectName, PersistPath, Quantity, Registry, Seconds,
-    TierName,
+    AgentName, HostPort, LabelKey, LabelValue, NamespaceName, ObjectName, PersistPath, Quantity, Registry,
+    Seconds, TierName,
 };
 
 /// The cluster's tiers and engines, and the defaults of each agent's `cloud` options.
@@ -31,13 +31,13 @@ pub struct Cloud {
     #[serde(default = "defaults::namespace")]
     pub namespace: NamespaceName,
     /// The tiers by name. A town that defines any replaces all of the default ones.
-    #[serde(default = "defaults::tiers")]
+    #[serde(default = "defaults::tiers", deserialize_with = "attributes::map")]
     pub tiers: BTreeMap<TierName, Tier>,
     /// The tier that agents start on.
     #[serde(default = "defaults::resources")]
     pub resources: TierName,
     /// How far agents may grow.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "attributes::one")]
     pub scaling: Scaling,
     /// The storage class of the volumes; the cluster's default where unset.
     #[serde(default)]
@@ -61,7 +61,7 @@ pub struct Cloud {
     #[serde(default)]
     pub host_users: Option<bool>,
     /// Per-agent values that the operator sets in place of the agent's owner.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "attributes::map")]
     pub agents: BTreeMap<AgentName, CloudAgent>,
 }
 
@@ -116,7 +116,7 @@ pub struct Tier {
     #[serde(default)]
     pub node_selector: BTreeMap<LabelKey, LabelValue>,
     /// Taints that are tolerated.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "attributes::list")]
     pub tolerations: Vec<Taint>,
 }
 

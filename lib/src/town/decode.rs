@@ -1,10 +1,16 @@
 //! From the JSON that Nix prints to a [`Town`], with errors that name the option.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
-use super::Town;
-use crate::{Problem, text::nearest, text::shown};
+use super::{Town, attributes::Set};
+use crate::{
+    Problem,
+    text::{nearest, quoted, short, shown},
+    values::{AgentName, FileName, LabelKey, PersistPath, RepoName, TierName},
+};
 
 /// The largest input that is read, in bytes: 10,000 agents need about a tenth of it.
 pub const MAX_INPUT_BYTES: usize = 32 << 20;
@@ -18,15 +24,16 @@ pub const MAX_INPUT_BYTES: usize = 32 << 20;
 pub fn decode_town(json: &[u8]) -> Result<Town, Problem> {
     bounded(json)?;
     // The quick way; the slow one below does the same with a memory of where it is.
-    serde_json::from_slice(json).or_else(|_| from_value(parse(json)?, ""))
+    serde_json::from_slice(json).map(|Set(town)| town).or_else(|_| from_value(&parse(json)?, ""))
 }
 
 pub(super) fn bounded(json: &[u8]) -> Result<(), Problem> {
     if json.len() <= MAX_INPUT_BYTES {
         return Ok(());
     }
-    let cause = format!("it has {} MiB, the limit is {} MiB", json.len() >> 20, MAX_INPUT_BYTES >> 20);
-    Err(Problem::new("the town is too large", cause).hint("a town holds configuration only: look for a file read into it"))
+    let cause = format!("it has more than {} MiB", MAX_INPUT_BYTES >> 20);
+    Err(Problem::new("the town is too large", cause)
+        .hint("a town holds configuration only: look for a file read into it"))
 }
 
 pub(super) fn parse(json: &[u8]) -> Result<Value, Problem> {
@@ -37,15 +44,15 @@ pub(super) fn parse(json: &[u8]) -> Result<Value, Problem> {
 }
 
 /// Reads one town out of a value that stands at `prefix` (empty, or `host.` for one of several).
-pub(super) fn from_value(value: Value, prefix: &str) -> Result<Town, Problem> {
+pub(super) fn from_value(value: &Value, prefix: &str) -> Result<Town, Problem> {
     if !value.is_object() {
-        let cause = format!("it is {}, not an attribute set", kind(&value));
+        let cause = format!("it is {}, not an attribute set", kind(value));
         return Err(Problem::new(format!("{prefix}nuketown is not a town"), cause)
             .hint("a town is an attribute set with `domain` and `agents`"));
     }
-    match serde_path_to_error::deserialize(&value) {
+    match serde_path_to_error::deserialize(value) {
         Ok(town) => Ok(town),
-        Err(error) => Err(problem(&value, error.path(), &error.inner().to_string(), prefix)),
+        Err(error) => Err(problem(value, error.path(), &error.inner().to_string(), prefix)),
     }
 }
 
@@ -55,7 +62,7 @@ impl Town {
     /// # Errors
     ///
     /// As [`decode_town`].
-    pub fn from_json(value: Value) -> Result<Self, Problem> {
+    pub fn from_json(value: &Value) -> Result<Self, Problem> {
         from_value(value, "")
     }
 }
@@ -63,25 +70,52 @@ impl Town {
 fn problem(root: &Value, path: &Path, message: &str, prefix: &str) -> Problem {
     let place = format!("{prefix}{}", nix_path(path));
     let owner = owner(path);
-    let words: Vec<&str> = message.split('`').collect();
-    if message.starts_with("unknown field") {
-        let known: Vec<&str> = words.iter().skip(3).step_by(2).copied().collect();
-        return unknown_option(&owner, &place, words.get(1).copied().unwrap_or_default(), &known);
+    // The field is the input's own text and may hold anything, so serde's words are looked for from behind.
+    let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.rsplit_once("`, expected "));
+    if let Some((field, expected)) = unknown {
+        let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+        return unknown_option(&owner, &place, field, &known);
     }
     if message.starts_with("missing field") {
-        let field = words.get(1).copied().unwrap_or_default();
+        let field = message.split('`').nth(1).unwrap_or_default();
         let at = if place.is_empty() { field.to_owned() } else { format!("{place}.{field}") };
         return Problem::new(format!("{owner} lacks a required option"), format!("{at} is not set"));
     }
     let expectation = expectation(message);
+    if let Some((what, name)) = malformed_name(path, message) {
+        let cause = format!("{place}: the name is {}; {expectation}", quoted(name));
+        return Problem::new(format!("{what} has a malformed name"), cause);
+    }
     let found = at(root, path).map_or_else(|| "malformed".to_owned(), shown);
     Problem::new(format!("{owner} has a malformed option"), format!("{place} is {found}; {expectation}"))
+}
+
+/// The last attribute of a path and what it is a name of, if the name itself, and not its value, was refused.
+fn malformed_name<'p>(path: &'p Path, message: &str) -> Option<(&'static str, &'p str)> {
+    let mut segments = path.iter().rev();
+    let (Some(Segment::Map { key: name }), Some(Segment::Map { key: set })) =
+        (segments.next(), segments.next())
+    else {
+        return None;
+    };
+    let (what, refused) = match set.as_str() {
+        "agents" => ("an agent", name.parse::<AgentName>().err()),
+        "tiers" => ("a tier", name.parse::<TierName>().err()),
+        "repos" => ("a repository", name.parse::<RepoName>().err()),
+        "extraSecrets" => ("a secret's file", name.parse::<FileName>().err()),
+        "persistSizes" => ("a persisted directory", name.parse::<PersistPath>().err()),
+        "nodeSelector" | "resources" => ("a label or resource", name.parse::<LabelKey>().err()),
+        _ => return None,
+    };
+    refused.filter(|error| error.to_string() == message).map(|_| (what, name.as_str()))
 }
 
 fn unknown_option(owner: &str, place: &str, field: &str, known: &[&str]) -> Problem {
     let what = format!("{owner} has an unknown option");
     match nearest(field, known.iter().copied()) {
-        Some(near) => Problem::new(what, format!("{place} does not exist")).hint(format!("did you mean `{near}`?")),
+        Some(near) => {
+            Problem::new(what, format!("{place} does not exist")).hint(format!("did you mean `{near}`?"))
+        }
         None => Problem::new(what, format!("{place} does not exist; known there: {}", known.join(", "))),
     }
 }
@@ -91,7 +125,7 @@ fn owner(path: &Path) -> String {
     let mut segments = path.iter();
     match (segments.next(), segments.next()) {
         (Some(Segment::Map { key: root }), Some(Segment::Map { key: name })) if root == "agents" => {
-            format!("agent `{}`", name.escape_debug())
+            format!("agent `{}`", short(name))
         }
         _ => "the town".to_owned(),
     }
@@ -99,8 +133,9 @@ fn owner(path: &Path) -> String {
 
 /// What serde expected, in the words of Nix.
 fn expectation(message: &str) -> String {
-    let Some((_, expected)) =
-        message.split_once(", expected ").filter(|_| message.starts_with("invalid ") || message.starts_with("unknown "))
+    let Some((_, expected)) = message
+        .rsplit_once(", expected ")
+        .filter(|_| message.starts_with("invalid ") || message.starts_with("unknown "))
     else {
         return message.to_owned();
     };
@@ -120,7 +155,9 @@ fn nix_path(path: &Path) -> String {
     let mut text = String::new();
     for segment in path {
         match segment {
-            Segment::Seq { index } => text.push_str(&format!("[{index}]")),
+            Segment::Seq { index } => {
+                let _ = write!(text, "[{index}]");
+            }
             Segment::Map { key } | Segment::Enum { variant: key } => {
                 if !text.is_empty() {
                     text.push('.');

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, str::FromStr};
 
 use super::{AbsoluteDir, Taint, TaintEffect, TaintOperator, Tier};
 use crate::values::{
-    ApprovalTimeout, HostPort, HttpUrl, LabelKey, NamespaceName, Port, Quantity, Registry, Seconds, TierName, Uid,
+    ApprovalTimeout, HostPort, HttpUrl, LabelKey, NamespaceName, Port, Quantity, Registry, Seconds, TierName,
+    Uid,
 };
 
 /// Parses a constant of this file. `every_default_is_well_formed` below calls every function that uses it.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Agent, Town, decode};
 use crate::{
     Problem,
-    text::{attribute, quoted, shown},
+    text::{attribute, short, shown},
     values::AgentName,
 };
 
@@ -21,12 +21,17 @@ use crate::{
 pub fn decode_hosts(json: &[u8]) -> Result<Town, Problem> {
     decode::bounded(json)?;
     let Value::Object(hosts) = decode::parse(json)? else {
-        return Err(Problem::new("the hosts' towns are malformed", "expected an attribute set from host to town"));
+        return Err(Problem::new(
+            "the hosts' towns are malformed",
+            "expected an attribute set from host to town",
+        ));
     };
     let mut joined: Option<(String, Town)> = None;
     let mut declared_on: BTreeMap<AgentName, String> = BTreeMap::new();
     for (host, value) in hosts {
-        let town = decode::from_value(value, &format!("{}: ", quoted(&host).trim_matches('"')))?;
+        // From here on a host's name is only shown.
+        let host = short(&host);
+        let town = decode::from_value(&value, &format!("{host}: "))?;
         match &mut joined {
             None => {
                 declared_on.extend(town.agents.keys().map(|name| (name.clone(), host.clone())));

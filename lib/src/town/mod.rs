@@ -4,6 +4,7 @@
 //! [`defaults`]; an agent's `cloud` option that is unset takes the town's.
 
 mod agent;
+mod attributes;
 mod cloud;
 mod decode;
 pub(crate) mod defaults;
@@ -15,10 +16,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use agent::{
-    Agent, AgentCloud, AgentScaling, Daemon, Device, GitHub, ImageDerivation, Network, Portal, Repo, Secrets, Sudo,
-    WorkloadIdentity, Xmpp,
+    Agent, AgentCloud, AgentScaling, Daemon, Device, GitHub, ImageDerivation, Network, Portal, Repo, Secrets,
+    Sudo, WorkloadIdentity, Xmpp,
 };
-pub use cloud::{Cloud, CloudAgent, ImageMode, NetworkEngine, Scaling, Taint, TaintEffect, TaintOperator, Tier};
+pub use cloud::{
+    Cloud, CloudAgent, ImageMode, NetworkEngine, Scaling, Taint, TaintEffect, TaintOperator, Tier,
+};
 pub use decode::{MAX_INPUT_BYTES, decode_town};
 pub use hosts::decode_hosts;
 
@@ -43,20 +46,23 @@ pub struct Town {
     #[serde(default)]
     pub btrfs_device: Option<String>,
     /// The cluster's tiers and engines, and the defaults of each agent's `cloud` options.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "attributes::one")]
     pub cloud: Cloud,
     /// The agents, by name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "attributes::map")]
     pub agents: BTreeMap<AgentName, Agent>,
 }
 
 fn absolute_dir(text: &str) -> Result<(), crate::values::Malformed> {
     let part = |p: &str| !p.is_empty() && p != "." && p != "..";
-    let clean = !text.chars().any(|c| c.is_control() || c == ':');
+    // Mount paths take no colon, and the kubelet puts variables in the place of `$(NAME)` in HOME.
+    let clean = !text.chars().any(|c| c.is_control() || c == ':' || c == '$');
     if text.len() <= 200 && clean && text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(part)) {
         return Ok(());
     }
-    Err(crate::values::Malformed::new("expected an absolute directory such as \"/agents\", normalised, without colons"))
+    Err(crate::values::Malformed::new(
+        "expected an absolute directory such as \"/agents\", normalised, without ':' and '$'",
+    ))
 }
 
 crate::values::text_type! {

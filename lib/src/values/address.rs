@@ -26,7 +26,8 @@ impl FromStr for BareJid {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let malformed = |why: String| Malformed::new(format!("expected a bare JID such as \"ada@6bit.com\" ({why})"));
+        let malformed =
+            |why: String| Malformed::new(format!("expected a bare JID such as \"ada@6bit.com\" ({why})"));
         let jid = jid::BareJid::new(text).map_err(|error| malformed(error.to_string()))?;
         if jid.node().is_none() {
             return Err(malformed("the part before the @ is missing".to_owned()));
@@ -90,14 +91,22 @@ impl FromStr for GitUrl {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.starts_with('-') || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return Err(Malformed::new("a repository's address has no spaces and does not start with a hyphen"));
+            return Err(Malformed::new(
+                "a repository's address has no spaces and does not start with a hyphen",
+            ));
         }
         let (transport, authority, path) = split_git_url(text)?;
-        if authority.split_once('@').is_some_and(|(user, _)| user.contains(':')) {
-            return Err(Malformed::new("the address holds a password, which would end up in manifests and logs"));
+        let user = authority.rsplit_once('@').map(|(user, _)| user);
+        if user
+            .is_some_and(|user| user.contains(':') || matches!(transport, Transport::Https | Transport::Http))
+        {
+            return Err(Malformed::new(
+                "the address holds credentials, which would end up in manifests and logs",
+            ));
         }
         let host = authority.rsplit('@').next().unwrap_or(authority);
-        let host = host.parse().map_err(|e: Malformed| Malformed::new(format!("{e} as the repository's host")))?;
+        let host =
+            host.parse().map_err(|e: Malformed| Malformed::new(format!("{e} as the repository's host")))?;
         if path.trim_matches('/').is_empty() || authority.starts_with('-') {
             return Err(Malformed::new("the repository's path is missing behind the host"));
         }
@@ -140,7 +149,8 @@ impl serde::Serialize for GitUrl {
 text_traits!(GitUrl, "^[^ -][^ ]*:[^ ]+$", "git@github.com:joshperry/nuketown.git");
 
 fn http_url(text: &str) -> Result<(), Malformed> {
-    let malformed = || Malformed::new("expected an address such as \"https://api.example.org\", without credentials");
+    let malformed =
+        || Malformed::new("expected an address such as \"https://api.example.org\", without credentials");
     let (_, authority) = split_http_url(text).ok_or_else(malformed)?;
     let clean = !text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '#' || c == '?');
     if !clean || authority.contains('@') {
@@ -160,7 +170,7 @@ fn split_http_url(text: &str) -> Option<(Port, &str)> {
 
 text_type! {
     /// The base address of an HTTP service, without credentials, query or fragment.
-    HttpUrl, check = http_url, pattern = "^https?://[^ @#?]+$", example = "https://api.anthropic.com"
+    HttpUrl, check = http_url, pattern = "^https?://[^ @#?/]+(/[^ #?]*)?$", example = "https://api.anthropic.com"
 }
 
 impl HttpUrl {
@@ -201,9 +211,25 @@ mod tests {
     #[test]
     fn address_that_is_no_remote_repository_is_refused() {
         for bad in [
-            "", "nuketown", "/srv/git/x", "./x", "file:///srv/x", "ext::sh -c id", "ext::id", "--upload-pack=id", "ssh://-oProxyCommand=id/x",
-            "https://user:secret@github.com/x", "https://github.com", "https://github.com/", "git@github.com:", "ssh://git@ho st/x",
-            "git@github.com:x\ny", "-oProxyCommand=id:x", "ftp://a.org/x",
+            "",
+            "nuketown",
+            "/srv/git/x",
+            "./x",
+            "file:///srv/x",
+            "ext::sh -c id",
+            "ext::id",
+            "--upload-pack=id",
+            "ssh://-oProxyCommand=id/x",
+            "https://user:secret@github.com/x",
+            "https://token@github.com/x",
+            "ssh://git:secret@github.com/x",
+            "https://github.com",
+            "https://github.com/",
+            "git@github.com:",
+            "ssh://git@ho st/x",
+            "git@github.com:x\ny",
+            "-oProxyCommand=id:x",
+            "ftp://a.org/x",
         ] {
             assert!(bad.parse::<GitUrl>().is_err(), "{bad:?}");
         }
@@ -213,7 +239,15 @@ mod tests {
     fn base_address_has_no_credentials_and_no_query() {
         let url: HttpUrl = "http://127.0.0.1:8080/v1".parse().unwrap();
         assert_eq!(url.egress().unwrap().to_string(), "127.0.0.1/32:8080");
-        for bad in ["api.anthropic.com", "ftp://x.org", "https://", "https://u:p@x.org", "https://x.org?k=v", "https://x.org#f", "https://x y"] {
+        for bad in [
+            "api.anthropic.com",
+            "ftp://x.org",
+            "https://",
+            "https://u:p@x.org",
+            "https://x.org?k=v",
+            "https://x.org#f",
+            "https://x y",
+        ] {
             assert!(bad.parse::<HttpUrl>().is_err(), "{bad:?}");
         }
     }

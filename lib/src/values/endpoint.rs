@@ -22,7 +22,9 @@ fn host_name(text: &str) -> Result<(), Malformed> {
     if text.len() <= 253 && text.split('.').all(label) && !text.rsplit('.').next().is_some_and(numeric) {
         return Ok(());
     }
-    Err(Malformed::new("expected a host name such as \"git.example.org\" in lower case, without scheme or path"))
+    Err(Malformed::new(
+        "expected a host name such as \"git.example.org\" in lower case, without scheme or path",
+    ))
 }
 
 text_type! {
@@ -76,7 +78,7 @@ pub struct Egress {
 }
 
 /// Addresses of instance metadata and other services of the node itself, which no agent's egress may name
-/// (RFC 3927, RFC 4291; cloud metadata at 169.254.169.254 and fd00:ec2::254).
+/// (RFC 3927, RFC 4291; cloud metadata at 169.254.169.254 and `fd00:ec2::254`).
 const LINK_LOCAL: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16);
 const LINK_LOCAL_V6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10);
 const METADATA_V6: [Ipv6Net; 2] = [
@@ -104,12 +106,25 @@ impl Egress {
 fn net(text: &str) -> Result<IpNet, Malformed> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);
     let net = text.parse::<IpNet>().or_else(|_| address()).map_err(|_| {
-        Malformed::new(format!("expected an address or a block such as 10.1.0.0/16 before the port, not {text:?}"))
+        Malformed::new(format!(
+            "expected an address or a block such as 10.1.0.0/16 before the port, not {text:?}"
+        ))
     })?;
     if net.trunc() != net {
-        return Err(Malformed::new(format!("the block has bits set behind its prefix; write {}", net.trunc())));
+        return Err(Malformed::new(format!(
+            "the block has bits set behind its prefix; write {}",
+            net.trunc()
+        )));
     }
-    let closed = [IpNet::V4(LINK_LOCAL), IpNet::V6(LINK_LOCAL_V6), IpNet::V6(METADATA_V6[0]), IpNet::V6(METADATA_V6[1])];
+    if matches!(net, IpNet::V6(v6) if v6.prefix_len() >= 96 && v6.addr().to_ipv4_mapped().is_some()) {
+        return Err(Malformed::new("an IPv4 address is written as such, not as a part of IPv6 (::ffff:…)"));
+    }
+    let closed = [
+        IpNet::V4(LINK_LOCAL),
+        IpNet::V6(LINK_LOCAL_V6),
+        IpNet::V6(METADATA_V6[0]),
+        IpNet::V6(METADATA_V6[1]),
+    ];
     if closed.iter().any(|outer| outer.contains(&net)) {
         return Err(Malformed::new(
             "metadata and link-local addresses stay closed: they hand out the node's own credentials",
@@ -127,9 +142,9 @@ impl FromStr for Egress {
             Some((rest, "tcp")) => (rest, Protocol::Tcp),
             _ => (text, Protocol::Tcp),
         };
-        let (host, port) = rest
-            .rsplit_once(':')
-            .ok_or_else(|| Malformed::new("expected HOST:PORT, such as \"pypi.org:443\" or \"10.1.0.0/16:5432\""))?;
+        let (host, port) = rest.rsplit_once(':').ok_or_else(|| {
+            Malformed::new("expected HOST:PORT, such as \"pypi.org:443\" or \"10.1.0.0/16:5432\"")
+        })?;
         let port = port_number(port)?;
         let destination = destination(host)?;
         Ok(Self { destination, port, protocol })
@@ -150,6 +165,9 @@ fn destination(host: &str) -> Result<Destination, Malformed> {
             v6 @ IpNet::V6(_) => Ok(Destination::Net(v6)),
             IpNet::V4(_) => Err(Malformed::new("brackets are for IPv6 addresses")),
         };
+    }
+    if host.contains("//") {
+        return Err(Malformed::new("leave the scheme and path out: \"pypi.org:443\""));
     }
     if host.contains(':') {
         return Err(Malformed::new("an IPv6 address stands in brackets: [2001:db8::/32]:443"));
@@ -240,7 +258,7 @@ impl FromStr for HostPort {
         let single = match &host {
             Destination::Name(_) => true,
             Destination::Subdomains(_) => false,
-            Destination::Net(net) => net.prefix_len() == net.max_prefix_len(),
+            Destination::Net(_) => !text.contains('/'),
         };
         if !single {
             return Err(Malformed::new("expected one host, not a pattern or a block"));
@@ -279,9 +297,28 @@ mod tests {
     #[test]
     fn malformed_egress_entry_is_refused() {
         for bad in [
-            "", ":", "pypi.org", "pypi.org:", "pypi.org:0", "pypi.org:65536", "pypi.org:+443", "https://pypi.org:443",
-            "pypi.org:443/sctp", "*:443", "*.org:443", "a.*.org:443", "PyPI.org:443", "10.1.0.1/16:5432", "10.1.0.0/33:1",
-            "1.2.3:443", "2001:db8::1:443", "[10.0.0.1]:443", "a b:443", "a_b.org:443", "-a.org:443", "a..org:443",
+            "",
+            ":",
+            "pypi.org",
+            "pypi.org:",
+            "pypi.org:0",
+            "pypi.org:65536",
+            "pypi.org:+443",
+            "https://pypi.org:443",
+            "pypi.org:443/sctp",
+            "*:443",
+            "*.org:443",
+            "a.*.org:443",
+            "PyPI.org:443",
+            "10.1.0.1/16:5432",
+            "10.1.0.0/33:1",
+            "1.2.3:443",
+            "2001:db8::1:443",
+            "[10.0.0.1]:443",
+            "a b:443",
+            "a_b.org:443",
+            "-a.org:443",
+            "a..org:443",
         ] {
             assert!(bad.parse::<Egress>().is_err(), "{bad:?}");
         }
@@ -289,7 +326,13 @@ mod tests {
 
     #[test]
     fn metadata_address_cannot_be_opened() {
-        for bad in ["169.254.169.254:80", "169.254.0.0/16:80", "[fd00:ec2::254]:80", "[fe80::1]:80"] {
+        for bad in [
+            "169.254.169.254:80",
+            "169.254.0.0/16:80",
+            "[fd00:ec2::254]:80",
+            "[fe80::1]:80",
+            "[::ffff:169.254.169.254]:80",
+        ] {
             assert!(bad.parse::<Egress>().is_err(), "{bad:?}");
         }
         let all: IpNet = "0.0.0.0/0".parse().unwrap();
@@ -304,7 +347,7 @@ mod tests {
         assert_eq!(egress("cache.internal:8443").as_deref(), Ok("cache.internal:8443"));
         assert_eq!(egress("[2001:db8::1]:80").as_deref(), Ok("[2001:db8::1/128]:80"));
         assert_eq!(egress("[2001:db8::1]").as_deref(), Ok("[2001:db8::1/128]:443"));
-        for bad in ["*.example.org", "10.0.0.0/8", "https://cache.nixos.org", "a/b", ""] {
+        for bad in ["*.example.org", "10.0.0.0/8", "10.0.0.1/32", "https://cache.nixos.org", "a/b", ""] {
             assert!(egress(bad).is_err(), "{bad}");
         }
     }

@@ -17,8 +17,8 @@ pub use address::{BareJid, GitUrl, HttpUrl};
 pub use endpoint::{Destination, Egress, HostName, HostPort, Protocol};
 pub use image::{ImageReference, ImageTag, Registry, StorePath};
 pub use name::{
-    AgentName, AwsRegion, AwsRoleArn, FileName, GcpServiceAccount, LabelKey, LabelValue, MailAddress, NamespaceName,
-    ObjectName, PreviewSlug, RepoName, SecretName, TierName,
+    AgentName, AwsRegion, AwsRoleArn, FileName, GcpServiceAccount, LabelKey, LabelValue, MailAddress,
+    NamespaceName, ObjectName, PreviewSlug, RepoName, SecretName, TierName,
 };
 pub use number::{ApprovalTimeout, Port, Seconds, Uid};
 pub use persist::PersistPath;

@@ -16,7 +16,9 @@ fn is_dns_label(text: &str) -> bool {
 const AGENT_NAME_MAX: usize = 31;
 
 fn agent_name(text: &str) -> Result<(), Malformed> {
-    if is_dns_label(text) && text.len() <= AGENT_NAME_MAX && text.starts_with(|c: char| c.is_ascii_lowercase())
+    if is_dns_label(text)
+        && text.len() <= AGENT_NAME_MAX
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
     {
         return Ok(());
     }
@@ -96,7 +98,9 @@ fn label_key(text: &str) -> Result<(), Malformed> {
     if is_qualified(name, 63) && prefix.is_none_or(|p| object_name(p).is_ok()) {
         return Ok(());
     }
-    Err(Malformed::new("expected a Kubernetes label key: an optional DNS prefix and a slash, then up to 63 characters"))
+    Err(Malformed::new(
+        "expected a Kubernetes label key: an optional DNS prefix and a slash, then up to 63 characters",
+    ))
 }
 
 text_type! {
@@ -120,7 +124,10 @@ text_type! {
 
 fn secret_name(text: &str) -> Result<(), Malformed> {
     let part = |p: &str| {
-        !p.is_empty() && p != "." && p != ".." && p.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        !p.is_empty()
+            && p != "."
+            && p != ".."
+            && p.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
     };
     if text.len() <= 200 && text.split('/').all(part) {
         return Ok(());
@@ -137,7 +144,8 @@ text_type! {
 }
 
 impl SecretName {
-    /// The same secret where a slash is not allowed: a Secret Manager secret or the key of a Kubernetes Secret.
+    /// What the secret is called at every provider in the cluster. Google's and Kubernetes' names take no slash, and a
+    /// scope such as `ada-*` then means the same everywhere.
     #[must_use]
     pub fn flat(&self) -> String {
         self.as_str().replace('/', "-")
@@ -145,8 +153,10 @@ impl SecretName {
 }
 
 fn mail_address(text: &str) -> Result<(), Malformed> {
-    let clean = |part: &str| !part.is_empty() && !part.chars().any(|c| c.is_control() || " <>@,;\"\\".contains(c));
-    if text.len() <= 254 && text.split_once('@').is_some_and(|(local, domain)| clean(local) && clean(domain)) {
+    let clean =
+        |part: &str| !part.is_empty() && !part.chars().any(|c| c.is_control() || " <>@,;\"\\".contains(c));
+    if text.len() <= 254 && text.split_once('@').is_some_and(|(local, domain)| clean(local) && clean(domain))
+    {
         return Ok(());
     }
     Err(Malformed::new("expected a mail address such as \"ada@6bit.com\""))
@@ -206,7 +216,8 @@ impl GcpServiceAccount {
 fn aws_role_arn(text: &str) -> Result<(), Malformed> {
     let mut parts = text.splitn(6, ':');
     let mut next = || parts.next().unwrap_or_default();
-    let (arn, partition, service, region, account, resource) = (next(), next(), next(), next(), next(), next());
+    let (arn, partition, service, region, account, resource) =
+        (next(), next(), next(), next(), next(), next());
     let role = resource.strip_prefix("role/").unwrap_or_default();
     let name = |b: u8| b.is_ascii_alphanumeric() || b"+=,.@_/-".contains(&b);
     if arn == "arn"
@@ -220,7 +231,9 @@ fn aws_role_arn(text: &str) -> Result<(), Malformed> {
     {
         return Ok(());
     }
-    Err(Malformed::new("expected the ARN of an IAM role, arn:aws:iam::ACCOUNT:role/NAME (12 digits of account)"))
+    Err(Malformed::new(
+        "expected the ARN of an IAM role, arn:aws:iam::ACCOUNT:role/NAME (12 digits of account)",
+    ))
 }
 
 text_type! {
@@ -240,7 +253,7 @@ impl AwsRoleArn {
 fn aws_region(text: &str) -> Result<(), Malformed> {
     let parts: Vec<&str> = text.split('-').collect();
     let digits = parts.last().is_some_and(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()));
-    if parts.len() >= 3 && digits && is_dns_label(text) {
+    if parts.len() >= 3 && parts.iter().all(|part| !part.is_empty()) && digits && is_dns_label(text) {
         return Ok(());
     }
     Err(Malformed::new("expected an AWS region such as eu-central-1"))
@@ -260,7 +273,18 @@ mod tests {
         for good in ["a", "ada", "ada-2", "a234567890123456789012345678901"] {
             assert!(good.parse::<AgentName>().is_ok(), "{good}");
         }
-        for bad in ["", "Ada", "2ada", "ada-", "-ada", "a_b", "a.b", "ädä", "a2345678901234567890123456789012", "a b"] {
+        for bad in [
+            "",
+            "Ada",
+            "2ada",
+            "ada-",
+            "-ada",
+            "a_b",
+            "a.b",
+            "ädä",
+            "a2345678901234567890123456789012",
+            "a b",
+        ] {
             assert!(bad.parse::<AgentName>().is_err(), "{bad}");
         }
     }
@@ -289,8 +313,11 @@ mod tests {
         assert_eq!(account.project(), "myproject");
         assert!("ada@6bit.com".parse::<GcpServiceAccount>().is_err());
         assert!("arn:aws:iam::123456789012:role/path/ada".parse::<AwsRoleArn>().is_ok());
-        for bad in ["arn:aws:iam::1234:role/ada", "arn:aws:iam::123456789012:user/ada", "arn:aws:iam::123456789012:role/"]
-        {
+        for bad in [
+            "arn:aws:iam::1234:role/ada",
+            "arn:aws:iam::123456789012:user/ada",
+            "arn:aws:iam::123456789012:role/",
+        ] {
             assert!(bad.parse::<AwsRoleArn>().is_err(), "{bad}");
         }
         assert!("eu-central-1".parse::<AwsRegion>().is_ok());

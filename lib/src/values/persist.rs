@@ -6,7 +6,8 @@ use super::{Malformed, text_type};
 const SUFFIX_MAX: usize = 55;
 
 fn persist_path(text: &str) -> Result<(), Malformed> {
-    let refuse = |why: &str| Err(Malformed::new(format!("expected a directory below the agent's home; {why}")));
+    let refuse =
+        |why: &str| Err(Malformed::new(format!("expected a directory below the agent's home; {why}")));
     if text.starts_with('/') {
         return refuse("this path is absolute");
     }
@@ -81,7 +82,10 @@ mod tests {
 
     #[test]
     fn path_that_is_absolute_or_leaves_the_home_is_refused() {
-        for bad in ["/etc", "..", "a/../b", "../x", "", ".", "a//b", "a/", "./a", "~/x", "a\0b", "a\nb", "...", "é", "a:b"] {
+        for bad in [
+            "/etc", "..", "a/../b", "../x", "", ".", "a//b", "a/", "./a", "~/x", "a\0b", "a\nb", "...", "é",
+            "a:b",
+        ] {
             assert!(bad.parse::<PersistPath>().is_err(), "{bad:?}");
         }
     }

@@ -173,7 +173,9 @@ impl fmt::Display for Quantity {
             };
         }
         let exponent_of = |(_, exponent): &&(&str, i32)| {
-            10_u128.checked_pow((exponent + 9).unsigned_abs()).is_some_and(|unit| self.nanos.is_multiple_of(unit))
+            10_u128
+                .checked_pow((exponent + 9).unsigned_abs())
+                .is_some_and(|unit| self.nanos.is_multiple_of(unit))
         };
         let (suffix, exponent) = DECIMAL.iter().find(exponent_of).copied().unwrap_or(("n", -9));
         let amount = self.nanos / 10_u128.pow((exponent + 9).unsigned_abs());
@@ -275,7 +277,10 @@ mod tests {
 
     #[test]
     fn text_that_is_no_quantity_is_refused() {
-        for bad in ["", ".", "1.2.3", "Gi", "1gi", "1 Gi", " 1", "-1", "+1", "1ki", "1K", "1Gib", "1e", "1e+", "two", "1e99", "９"] {
+        for bad in [
+            "", ".", "1.2.3", "Gi", "1gi", "1 Gi", " 1", "-1", "+1", "1ki", "1K", "1Gib", "1e", "1e+", "two",
+            "1e99", "９",
+        ] {
             assert!(bad.parse::<Quantity>().is_err(), "{bad:?}");
         }
         assert!("9223372036854775808".parse::<Quantity>().is_err());

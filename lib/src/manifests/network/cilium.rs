@@ -3,7 +3,7 @@
 //! The policy also bounds what may be asked of DNS: only the names that are open. A free choice of names would be a
 //! way out of the cluster by itself.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::Serialize;
@@ -37,6 +37,7 @@ struct Spec {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "they are the resource's own names")]
 struct Rule {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     to_endpoints: Vec<LabelSelector>,
@@ -94,7 +95,11 @@ pub(super) fn policy(metadata: ObjectMeta, agent: &AgentPlan<'_>) -> CiliumNetwo
     }
     for (address, port) in metadata_service(&agent.identity) {
         let to_cidr_set = vec![Block { cidr: (*address).to_owned(), except: Vec::new() }];
-        egress.push(Rule { to_cidr_set, to_ports: port_rules(&Ports::from([(*port, Protocol::Tcp)])), ..Rule::default() });
+        egress.push(Rule {
+            to_cidr_set,
+            to_ports: port_rules(&Ports::from([(*port, Protocol::Tcp)])),
+            ..Rule::default()
+        });
     }
     CiliumNetworkPolicy {
         api_version: "cilium.io/v2",
@@ -106,9 +111,10 @@ pub(super) fn policy(metadata: ObjectMeta, agent: &AgentPlan<'_>) -> CiliumNetwo
 
 /// The cluster's DNS, for the names that are open.
 fn dns(agent: &AgentPlan<'_>) -> Rule {
-    let kube_dns = labels::map([("k8s:io.kubernetes.pod.namespace", "kube-system"), ("k8s:k8s-app", "kube-dns")]);
-    let names: BTreeMap<_, _> = agent.egress.iter().map(|e| (&e.destination, ())).collect();
-    let rules = DnsRules { dns: names.into_keys().filter_map(name).collect() };
+    let kube_dns =
+        labels::map([("k8s:io.kubernetes.pod.namespace", "kube-system"), ("k8s:k8s-app", "kube-dns")]);
+    let names: BTreeSet<_> = agent.egress.iter().map(|e| &e.destination).collect();
+    let rules = DnsRules { dns: names.into_iter().filter_map(name).collect() };
     let ports = vec![PortProtocol { port: "53".to_owned(), protocol: "ANY" }];
     Rule {
         to_endpoints: vec![LabelSelector { match_labels: Some(kube_dns), ..LabelSelector::default() }],
@@ -136,7 +142,10 @@ fn block(destination: &Destination) -> Option<Block> {
 }
 
 fn port_rules(ports: &Ports) -> Vec<PortRule> {
-    let port = |(port, protocol): &(Port, Protocol)| PortProtocol { port: port.to_string(), protocol: protocol.as_str() };
+    let port = |(port, protocol): &(Port, Protocol)| PortProtocol {
+        port: port.to_string(),
+        protocol: protocol.as_str(),
+    };
     let ports: Vec<PortProtocol> = ports.iter().map(port).collect();
     ports.chunks(PORTS_MAX).map(|chunk| PortRule { ports: chunk.to_vec(), rules: None }).collect()
 }

@@ -53,14 +53,17 @@ struct PortProtocol {
 pub(super) fn policy(metadata: ObjectMeta, agent: &AgentPlan<'_>) -> FqdnNetworkPolicy {
     let rule = |(ports, destinations): (super::Ports, Vec<&Destination>)| Rule {
         matches: destinations.into_iter().filter_map(matching).collect(),
-        ports: ports.iter().map(port).collect(),
+        ports: ports.into_iter().map(port).collect(),
     };
     let names = agent.egress.iter().filter(|egress| !matches!(egress.destination, Destination::Net(_)));
     FqdnNetworkPolicy {
         api_version: "networking.gke.io/v1alpha1",
         kind: "FQDNNetworkPolicy",
         metadata,
-        spec: Spec { pod_selector: labels::selector(agent.name), egress: by_ports(names).into_iter().map(rule).collect() },
+        spec: Spec {
+            pod_selector: labels::selector(agent.name),
+            egress: by_ports(names).into_iter().map(rule).collect(),
+        },
     }
 }
 
@@ -72,6 +75,6 @@ fn matching(destination: &Destination) -> Option<Match> {
     }
 }
 
-fn port((port, protocol): &(Port, Protocol)) -> PortProtocol {
+fn port((port, protocol): (Port, Protocol)) -> PortProtocol {
     PortProtocol { port: port.get(), protocol: protocol.as_str() }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 use k8s_openapi::{
     api::networking::v1::{
-        IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
+        IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyPeer, NetworkPolicyPort,
+        NetworkPolicySpec,
     },
     apimachinery::pkg::{
         apis::meta::v1::{LabelSelector, ObjectMeta},
@@ -29,12 +30,15 @@ pub(super) enum Names {
     ElseWhere,
 }
 
-/// Blocks of 0.0.0.0/0 that are not the public internet (IANA IPv4 Special-Purpose Address Registry, RFC 6890; multicast, RFC 5771).
-const NOT_PUBLIC_V4: [&str; 14] = [
+/// Blocks of 0.0.0.0/0 that are not the public internet (IANA IPv4 Special-Purpose Address Registry, RFC 6890;
+/// multicast, RFC 5771), and the address at which Azure serves its virtual machines ("What is IP address
+/// 168.63.129.16?").
+const NOT_PUBLIC_V4: [&str; 15] = [
     "0.0.0.0/8",
     "10.0.0.0/8",
     "100.64.0.0/10",
     "127.0.0.0/8",
+    "168.63.129.16/32",
     "169.254.0.0/16",
     "172.16.0.0/12",
     "192.0.0.0/24",
@@ -49,8 +53,9 @@ const NOT_PUBLIC_V4: [&str; 14] = [
 
 /// Global unicast (RFC 4291) leaves out unique local, link-local and translated addresses by itself.
 const PUBLIC_V6: &str = "2000::/3";
-/// Teredo, documentation and 6to4, which can name private IPv4 addresses (RFC 6890).
-const NOT_PUBLIC_V6: [&str; 3] = ["2001::/32", "2001:db8::/32", "2002::/16"];
+/// Blocks of it that are not the public internet: protocol assignments with Teredo, documentation, and 6to4, which can
+/// name private IPv4 addresses (IANA IPv6 Special-Purpose Address Registry, RFC 6890, RFC 9637).
+const NOT_PUBLIC_V6: [&str; 4] = ["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"];
 
 /// The policy of one agent.
 pub(super) fn policy(metadata: ObjectMeta, agent: &AgentPlan<'_>, names: Names) -> NetworkPolicy {
@@ -81,7 +86,7 @@ pub(super) fn policy(metadata: ObjectMeta, agent: &AgentPlan<'_>, names: Names) 
     }
 }
 
-/// The cluster's DNS, wherever it is called kube-dns: the label is the same for CoreDNS.
+/// The cluster's DNS, whichever program it is: the label is the same for all.
 fn dns() -> NetworkPolicyEgressRule {
     let select = |labels: BTreeMap<String, String>| {
         Some(LabelSelector { match_labels: Some(labels), ..LabelSelector::default() })
@@ -107,7 +112,10 @@ fn block(net: &IpNet) -> NetworkPolicyPeer {
 
 fn ip_block(cidr: &str, except: &[&str]) -> NetworkPolicyPeer {
     let except = (!except.is_empty()).then(|| except.iter().map(|&e| e.to_owned()).collect());
-    NetworkPolicyPeer { ip_block: Some(IPBlock { cidr: cidr.to_owned(), except }), ..NetworkPolicyPeer::default() }
+    NetworkPolicyPeer {
+        ip_block: Some(IPBlock { cidr: cidr.to_owned(), except }),
+        ..NetworkPolicyPeer::default()
+    }
 }
 
 fn rule(to: Vec<NetworkPolicyPeer>, ports: &Ports) -> NetworkPolicyEgressRule {

@@ -39,7 +39,9 @@ const ANNOTATION_MAX: usize = 240 << 10;
 pub(super) fn policies(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Result<Vec<Object>, Problem> {
     let metadata = metadata(plan, agent)?;
     Ok(match plan.town.cloud.network_policy {
-        NetworkEngine::Kubernetes => vec![kubernetes::policy(metadata, agent, kubernetes::Names::AsPublicInternet).into()],
+        NetworkEngine::Kubernetes => {
+            vec![kubernetes::policy(metadata, agent, kubernetes::Names::AsPublicInternet).into()]
+        }
         NetworkEngine::Cilium => vec![cilium::policy(metadata, agent).into()],
         NetworkEngine::GkeFqdn => vec![
             kubernetes::policy(metadata.clone(), agent, kubernetes::Names::ElseWhere).into(),
@@ -49,7 +51,7 @@ pub(super) fn policies(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Result<Vec<Obj
 }
 
 fn metadata(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Result<ObjectMeta, Problem> {
-    let mut metadata = labels::of_agent(plan, agent.name, agent_object(agent.name));
+    let mut metadata = labels::of_agent(plan, agent.name, &agent_object(agent.name));
     let declared = agent.egress.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     if declared.len() > ANNOTATION_MAX {
         let cause = format!("agents.{}.network.egress has {} entries", agent.name, agent.egress.len());

@@ -1,0 +1,436 @@
+//! Objects as block-style YAML, with the scalars and their quoting by serde-saphyr.
+//!
+//! A town repeats the same few hundred scalars for each agent, and deciding how a scalar must be quoted is most of the
+//! work of writing it. So each is formatted once, by serde-saphyr, and remembered; only the layout, which is dashes and
+//! indentation, is written here.
+//!
+//! # Invariants
+//!
+//! - The text is the one that `serde_saphyr::to_string` gives (`text_is_that_of_serde_saphyr` holds it to that).
+
+mod entries;
+
+use std::{collections::HashMap, fmt};
+
+use serde::{
+    Serialize,
+    ser::{self, Impossible},
+};
+
+use entries::Entries;
+
+/// A value has no YAML form, or none that this emitter knows. It does not happen for the objects of this library.
+#[derive(Debug, thiserror::Error)]
+pub enum YamlError {
+    /// serde-saphyr refused a scalar.
+    #[error("cannot write a scalar as YAML")]
+    Scalar(#[from] serde_saphyr::ser_error::Error),
+    /// A kind of value that Kubernetes objects do not have.
+    #[error("cannot write {0} as YAML")]
+    Unsupported(String),
+}
+
+impl ser::Error for YamlError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::Unsupported(message.to_string())
+    }
+}
+
+/// Writes values one after the other, and remembers the scalars that it has seen.
+#[derive(Debug, Default)]
+pub(super) struct Emitter {
+    /// Formatted map keys, values behind a key, and items of a list: where a scalar stands decides on its quotes.
+    known: [HashMap<Box<str>, Box<str>, foldhash::fast::RandomState>; 3],
+}
+
+/// Where a scalar stands.
+#[derive(Clone, Copy)]
+enum Position {
+    Key = 0,
+    Value = 1,
+    Item = 2,
+}
+
+/// Longer scalars are rarely repeated.
+const REMEMBERED_LENGTH: usize = 64;
+/// Bounds the memory of an emitter: a town of 10,000 agents has ten times as many different scalars.
+const REMEMBERED_COUNT: usize = 4096;
+
+impl Emitter {
+    /// Appends a value to `out`.
+    pub(super) fn append<T: Serialize>(&mut self, value: &T, out: &mut String) -> Result<(), YamlError> {
+        value.serialize(Node { emitter: self, out, place: Place::Root })
+    }
+
+    /// Appends a scalar as it stands at `position`. One of several lines is shifted to `indent`.
+    fn scalar(
+        &mut self,
+        text: &str,
+        position: Position,
+        indent: usize,
+        out: &mut String,
+    ) -> Result<(), YamlError> {
+        let known = &mut self.known[position as usize];
+        if let Some(formatted) = known.get(text) {
+            out.push_str(formatted);
+            return Ok(());
+        }
+        let formatted = position.format(text)?;
+        let mut lines = formatted.split('\n');
+        out.push_str(lines.next().unwrap_or_default());
+        let is_block = formatted.contains('\n');
+        for line in lines {
+            out.push('\n');
+            if !line.is_empty() {
+                push_indent(out, indent);
+                out.push_str(line);
+            }
+        }
+        if !is_block && text.len() <= REMEMBERED_LENGTH && known.len() < REMEMBERED_COUNT {
+            known.insert(text.into(), formatted.into());
+        }
+        Ok(())
+    }
+}
+
+impl Position {
+    /// The scalar as serde-saphyr writes it there, without what stands around it.
+    fn format(self, text: &str) -> Result<String, YamlError> {
+        let (mut whole, before, after) = match self {
+            Self::Key => (serde_saphyr::to_string(&Pair(text, 0))?, "", ": 0\n"),
+            Self::Value => (serde_saphyr::to_string(&Pair("k", text))?, "k: ", "\n"),
+            Self::Item => (serde_saphyr::to_string(&[text])?, "- ", "\n"),
+        };
+        let inner = whole.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+        // A key of several lines has a form of its own (YAML 1.2, section 8.2.2), which no object here needs.
+        if inner.is_none_or(|inner| matches!(self, Self::Key) && inner.contains('\n')) {
+            return Err(YamlError::Unsupported(format!("{whole:?}")));
+        }
+        whole.truncate(whole.len() - after.len());
+        whole.drain(..before.len());
+        Ok(whole)
+    }
+}
+
+/// A map of one entry.
+struct Pair<'k, V>(&'k str, V);
+
+impl<V: Serialize> Serialize for Pair<'_, V> {
+    fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        ser::SerializeMap::serialize_entry(&mut map, self.0, &self.1)?;
+        ser::SerializeMap::end(map)
+    }
+}
+
+fn push_indent(out: &mut String, columns: usize) {
+    const SPACES: &str = "                                                                ";
+    let mut left = columns;
+    while left > 0 {
+        let now = left.min(SPACES.len());
+        out.push_str(SPACES.get(..now).unwrap_or_default());
+        left -= now;
+    }
+}
+
+/// Where a value stands. The column is that of its key or dash.
+#[derive(Clone, Copy)]
+enum Place {
+    Root,
+    Value(usize),
+    Item(usize),
+}
+
+/// One value to write.
+struct Node<'e> {
+    emitter: &'e mut Emitter,
+    out: &'e mut String,
+    place: Place,
+}
+
+impl<'e> Node<'e> {
+    /// A scalar that never needs quotes.
+    fn plain(self, text: &str) {
+        if !matches!(self.place, Place::Root) {
+            self.out.push(' ');
+        }
+        self.out.push_str(text);
+        self.out.push('\n');
+    }
+
+    fn block(self, kind: Kind) -> Block<'e> {
+        let column = match (self.place, kind) {
+            (Place::Root, _) => 0,
+            // A list stands under its key, not further in.
+            (Place::Value(column), Kind::List) => column,
+            (Place::Value(column) | Place::Item(column), _) => column + 2,
+        };
+        Block { node: self, kind, column, is_empty: true }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Map,
+    List,
+}
+
+/// A map or list of which the entries are being written.
+struct Block<'e> {
+    node: Node<'e>,
+    kind: Kind,
+    column: usize,
+    is_empty: bool,
+}
+
+impl Block<'_> {
+    /// Goes to the place of the next entry.
+    fn next(&mut self) {
+        let first = std::mem::replace(&mut self.is_empty, false);
+        match (first, self.node.place) {
+            // The first entry stands behind the dash of its parent.
+            (true, Place::Item(_)) => self.node.out.push(' '),
+            (true, Place::Value(_)) => {
+                self.node.out.push('\n');
+                push_indent(self.node.out, self.column);
+            }
+            _ => push_indent(self.node.out, self.column),
+        }
+    }
+
+    fn entry<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), YamlError> {
+        self.next();
+        self.node.emitter.scalar(key, Position::Key, self.column, self.node.out)?;
+        self.node.out.push(':');
+        self.child(value, Place::Value(self.column))
+    }
+
+    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), YamlError> {
+        self.next();
+        self.node.out.push('-');
+        self.child(value, Place::Item(self.column))
+    }
+
+    fn child<T: Serialize + ?Sized>(&mut self, value: &T, place: Place) -> Result<(), YamlError> {
+        value.serialize(Node { emitter: self.node.emitter, out: self.node.out, place })
+    }
+
+    fn close(self) {
+        if self.is_empty {
+            self.node.plain(if self.kind == Kind::Map { "{}" } else { "[]" });
+        }
+    }
+}
+
+fn unsupported<T>(what: &str) -> Result<T, YamlError> {
+    Err(YamlError::Unsupported(what.to_owned()))
+}
+
+/// Integers and booleans need no quotes.
+macro_rules! plain {
+    ($($method:ident($kind:ty)),+ $(,)?) => {$(
+        fn $method(self, value: $kind) -> Result<(), YamlError> {
+            self.plain(&value.to_string());
+            Ok(())
+        }
+    )+};
+}
+
+impl<'e> ser::Serializer for Node<'e> {
+    type Ok = ();
+    type Error = YamlError;
+    type SerializeSeq = Block<'e>;
+    type SerializeTuple = Block<'e>;
+    type SerializeTupleStruct = Impossible<(), YamlError>;
+    type SerializeTupleVariant = Impossible<(), YamlError>;
+    type SerializeMap = Entries<'e>;
+    type SerializeStruct = Block<'e>;
+    type SerializeStructVariant = Impossible<(), YamlError>;
+
+    plain!(
+        serialize_bool(bool),
+        serialize_i8(i8),
+        serialize_i16(i16),
+        serialize_i32(i32),
+        serialize_i64(i64),
+        serialize_u8(u8),
+        serialize_u16(u16),
+        serialize_u32(u32),
+        serialize_u64(u64),
+    );
+
+    fn serialize_str(self, text: &str) -> Result<(), YamlError> {
+        let (position, column) = match self.place {
+            // The objects of a stream are never bare scalars.
+            Place::Root => return unsupported("a bare scalar"),
+            Place::Value(column) => (Position::Value, column),
+            Place::Item(column) => (Position::Item, column),
+        };
+        self.out.push(' ');
+        self.emitter.scalar(text, position, column, self.out)?;
+        self.out.push('\n');
+        Ok(())
+    }
+
+    fn serialize_none(self) -> Result<(), YamlError> {
+        self.serialize_unit()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), YamlError> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), YamlError> {
+        self.plain("null");
+        Ok(())
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), YamlError> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), YamlError> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), YamlError> {
+        let mut map = self.block(Kind::Map);
+        map.entry(variant, value)?;
+        map.close();
+        Ok(())
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Block<'e>, YamlError> {
+        Ok(self.block(Kind::List))
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Block<'e>, YamlError> {
+        Ok(self.block(Kind::List))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Entries<'e>, YamlError> {
+        Ok(Entries { block: self.block(Kind::Map), key: String::new() })
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Block<'e>, YamlError> {
+        Ok(self.block(Kind::Map))
+    }
+
+    fn serialize_f32(self, _: f32) -> Result<(), YamlError> {
+        unsupported("a fraction")
+    }
+
+    fn serialize_f64(self, _: f64) -> Result<(), YamlError> {
+        unsupported("a fraction")
+    }
+
+    fn serialize_char(self, _: char) -> Result<(), YamlError> {
+        unsupported("a character")
+    }
+
+    fn serialize_bytes(self, _: &[u8]) -> Result<(), YamlError> {
+        unsupported("bytes")
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), YamlError> {
+        unsupported("a unit struct")
+    }
+
+    fn serialize_tuple_struct(
+        self,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleStruct, YamlError> {
+        unsupported("a tuple struct")
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, YamlError> {
+        unsupported("a tuple variant")
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, YamlError> {
+        unsupported("a struct variant")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn emitted(value: &Value) -> String {
+        let mut out = String::new();
+        Emitter::default().append(value, &mut out).unwrap();
+        out
+    }
+
+    /// Values as Kubernetes objects hold them, with scalars that YAML readers are easily wrong about.
+    fn values() -> impl Strategy<Value = Value> {
+        let scalar = prop_oneof![
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            Just(Value::Null),
+            "[ -~]{0,12}|[a-z:# ,-]{0,120}|(\\PC|\n| |\t){0,30}".prop_map(Value::from),
+            prop::sample::select(vec![
+                "yes",
+                "12:30",
+                "1_000",
+                "2026-11-24",
+                "~",
+                "0x1f",
+                "a\n",
+                "\n",
+                " a\n b\n\n",
+                "# a\nb",
+                "- a"
+            ])
+            .prop_map(Value::from),
+        ];
+        let inner = scalar.prop_recursive(5, 40, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::btree_map("[a-z.:/ -]{0,12}|yes|on|12", inner, 0..5)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        });
+        prop::collection::btree_map("[a-zA-Z0-9./-]{1,12}", inner, 0..5)
+            .prop_map(|map| Value::Object(map.into_iter().collect()))
+    }
+
+    proptest! {
+        #[test]
+        fn text_is_that_of_serde_saphyr(value in values()) {
+            prop_assert_eq!(emitted(&value), serde_saphyr::to_string(&value).unwrap());
+        }
+    }
+
+    #[test]
+    fn scalar_that_was_seen_before_is_written_the_same_again() {
+        let value = json!({ "a": ["yes", "yes"], "yes": "yes", "b": { "yes": ["yes", { "yes": "yes" }] } });
+        assert_eq!(emitted(&value), serde_saphyr::to_string(&value).unwrap());
+    }
+}
