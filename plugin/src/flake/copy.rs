@@ -1,0 +1,43 @@
+//! Copies the tracked files of a work tree, for a Nix that cannot name its path.
+//!
+//! Nix before 2.19 does not decode a percent-encoded path (it then takes the last commit, or fails) and takes no other
+//! form for a path with a space or an umlaut in it. What it does with a work tree is to copy the files that Git tracks
+//! as they are on disk; that is done here instead, to a repository whose path needs no encoding.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::error::EvalError;
+use super::git;
+
+/// Copies the tracked files below `from` to the empty directory `to`, and makes a repository of it that tracks them.
+pub(super) fn tracked_files(from: &Path, to: &Path) -> Result<(), EvalError> {
+    for name in git::tracked_files(from)? {
+        copy(&from.join(&name), &to.join(&name)).map_err(EvalError::Scratch)?;
+    }
+    // A flake below the top can only be named in a repository: in Nix 2.8, `path:` takes no `dir=`.
+    git::make_repository(to)
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let kind = match fs::symlink_metadata(from) {
+        Ok(found) => found.file_type(),
+        // Deleted, but not yet from the index.
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(why) => return Err(why),
+    };
+    if let Some(above) = to.parent() {
+        fs::create_dir_all(above)?;
+    }
+    if kind.is_symlink() {
+        std::os::unix::fs::symlink(fs::read_link(from)?, to)
+    } else if kind.is_dir() {
+        // A submodule, which Nix leaves empty unless it is asked for it.
+        fs::create_dir_all(to)
+    } else if kind.is_file() {
+        fs::copy(from, to).map(drop)
+    } else {
+        Ok(())
+    }
+}

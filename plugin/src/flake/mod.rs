@@ -1,0 +1,340 @@
+//! Has a real Nix evaluate the town of a flake.
+//!
+//! Expected flow: [`launch_if_asked`] first in `main`; [`FlakeRef::resolve`] what the user typed; [`evaluate`].
+//!
+//! # Invariants
+//!
+//! - Evaluation is only ever evaluation: a hostile flake can fail, and nothing else. Nothing is built, no setting of the
+//!   flake is in force, its lock file is not written, and it sees no file but its own and its locked inputs.
+//! - Time, memory and output are bounded, and nothing is left running, even if this program is killed.
+//! - What is evaluated can be named: the reference is resolved here, not guessed by Nix.
+//!
+//! The files, from the outside in: `reference` (what is meant), `nix` (the command line), `surroundings` (environment and
+//! store), `run` and `launch` (the bounded process), `log` and `failure` (what it says).
+
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::progress::Progress;
+
+mod advice;
+mod copy;
+mod error;
+mod failure;
+mod git;
+mod interrupt;
+mod launch;
+mod log;
+mod nix;
+mod reference;
+mod run;
+mod scratch;
+mod source;
+mod surroundings;
+mod text;
+
+pub use error::{Class, EvalError, Phase};
+pub use git::commit;
+pub use interrupt::end_by;
+pub use launch::launch_if_asked;
+pub use reference::FlakeRef;
+pub use surroundings::default_memory_limit;
+
+use failure::Failure;
+use log::Log;
+use nix::Question;
+use run::{Finished, Job, Stopped, Watcher};
+use surroundings::Surroundings;
+
+/// The most bytes of JSON that are read. A hundred agents are about 10 KiB.
+const OUTPUT: usize = 32 * 1024 * 1024;
+
+/// What to evaluate, and what it may cost.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The flake.
+    pub flake: FlakeRef,
+    /// The attribute path of the town. Absent, it is the one after `#` in the reference; without that `nuketown`, or else
+    /// the towns of `nixosConfigurations`.
+    pub attr: Option<String>,
+    /// How long all of it may take.
+    pub timeout: Duration,
+    /// How many bytes of address space Nix may use: [`default_memory_limit`]. It needs about 100 MiB to start.
+    pub memory_limit: u64,
+    /// The store to use, where it is not to be chosen.
+    pub store: Option<PathBuf>,
+    /// The program whose `main` calls [`launch_if_asked`], if it is not this one.
+    pub launcher: Option<PathBuf>,
+}
+
+impl Request {
+    /// A request for the town of `flake`, within 50 seconds and [`default_memory_limit`].
+    #[must_use]
+    pub fn new(flake: FlakeRef) -> Self {
+        Self {
+            flake,
+            attr: None,
+            timeout: Duration::from_secs(50),
+            memory_limit: default_memory_limit(),
+            store: None,
+            launcher: None,
+        }
+    }
+}
+
+/// JSON as Nix printed it, not looked at yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Towns {
+    /// One town.
+    Town(Vec<u8>),
+    /// An object with a town for each host that has one; at least one has.
+    Hosts(Vec<u8>),
+}
+
+/// The answer to a [`Request`].
+#[derive(Clone, Debug)]
+pub struct Evaluated {
+    /// What was found.
+    pub towns: Towns,
+    /// Where: the reference and attribute that Nix was asked for.
+    pub installable: String,
+}
+
+/// Evaluates the town of a flake.
+///
+/// # Guarantees
+///
+/// When it returns, no temporary file is left, and no process that it started but for those that the kernel is about to
+/// remove. At a signal that wants this program to
+/// end, the evaluation is ended and [`EvalError::Interrupted`] returned, so that the caller can clean up; see [`end_by`].
+///
+/// # Assumptions
+///
+/// The thread that calls it lives until it returns (Nix is killed when the thread ends). Calls may run in parallel.
+///
+/// # Errors
+///
+/// See [`EvalError`]; [`EvalError::class`] sorts them by exit status.
+pub fn evaluate(request: &Request, progress: &Progress) -> Result<Evaluated, EvalError> {
+    let deadline = Instant::now().checked_add(request.timeout);
+    let asked = asked(request)?;
+    let program = surroundings::on_path("nix").ok_or(EvalError::NixMissing)?;
+    let surroundings = Surroundings::prepare(request.store.as_deref()).map_err(EvalError::Scratch)?;
+    let mut evaluation = Evaluation {
+        request,
+        progress,
+        deadline,
+        program,
+        surroundings,
+        reference: String::new(),
+        directory: None,
+    };
+    evaluation.locate()?;
+    if let Some(attribute) = asked {
+        let town =
+            evaluation.ask(&Question::Attribute(attribute.clone())).map_err(|why| forgotten(why, request))?;
+        return Ok(evaluation.answer(&attribute, Towns::Town(town.output)));
+    }
+    match evaluation.ask(&Question::Attribute("nuketown".to_owned())) {
+        Ok(town) => Ok(evaluation.answer("nuketown", Towns::Town(town.output))),
+        Err(EvalError::NoAttribute { .. }) => evaluation.ask_hosts(),
+        Err(why) => Err(why),
+    }
+}
+
+/// Adds to a missing attribute the files that may have been forgotten. Not done where the error is made, because there
+/// it is no error yet that there is no `nuketown`.
+fn forgotten(mut why: EvalError, request: &Request) -> EvalError {
+    if let EvalError::NoAttribute { untracked, .. } = &mut why {
+        *untracked = failure::untracked(&request.flake);
+    }
+    why
+}
+
+/// The attribute that the user asked for, by whichever way.
+fn asked(request: &Request) -> Result<Option<String>, EvalError> {
+    let fragment = request.flake.attribute();
+    let attribute = match (fragment, request.attr.as_deref()) {
+        (Some(fragment), Some(option)) if fragment != option => {
+            return Err(EvalError::TwoAttributes {
+                fragment: fragment.to_owned(),
+                option: option.to_owned(),
+            });
+        }
+        (fragment, option) => option.or(fragment),
+    };
+    // Nix 2.19 has a leading dot for what is done here anyway: see the setting `system`.
+    match attribute.map(|attribute| attribute.strip_prefix('.').unwrap_or(attribute)) {
+        Some(attribute) if attribute.is_empty() || attribute.contains('\0') => {
+            Err(EvalError::BadAttribute { attribute: attribute.to_owned() })
+        }
+        attribute => Ok(attribute.map(str::to_owned)),
+    }
+}
+
+struct Evaluation<'a> {
+    request: &'a Request,
+    progress: &'a Progress,
+    deadline: Option<Instant>,
+    program: PathBuf,
+    surroundings: Surroundings,
+    /// What Nix is asked for, without the attribute.
+    reference: String,
+    /// Where it is asked.
+    directory: Option<PathBuf>,
+}
+
+/// One run of Nix that succeeded.
+struct Answer {
+    output: Vec<u8>,
+    hosts: Vec<String>,
+}
+
+impl Evaluation<'_> {
+    /// Works out what to ask for. It is the reference itself, but for a path that an old Nix does not understand.
+    fn locate(&mut self) -> Result<(), EvalError> {
+        self.reference = self.request.flake.url();
+        let Some(directory) = self.request.flake.directory() else { return Ok(()) };
+        if !directory.is_encoded() || nix::decodes_paths(&self.version()?) {
+            return Ok(());
+        }
+        match &directory.repository {
+            // A directory that is in no repository is found from inside, where no path is needed.
+            None => {
+                ".".clone_into(&mut self.reference);
+                self.directory = Some(directory.flake.clone());
+            }
+            Some(top) if !directory.is_as_on_disk() => {
+                self.reference = format!("git+file:///proc/self/cwd{}", directory.parameters());
+                self.directory = Some(top.clone());
+            }
+            Some(top) => {
+                let scratch = self.surroundings.scratch().and_then(|scratch| scratch.directory("source"));
+                let tree = scratch.and_then(|tree| tree.canonicalize()).map_err(EvalError::Scratch)?;
+                copy::tracked_files(top, &tree)?;
+                self.reference =
+                    format!("git+file://{}{}", reference::encoded(&tree), directory.parameters());
+            }
+        }
+        Ok(())
+    }
+
+    fn version(&self) -> Result<String, EvalError> {
+        let job = self.job(vec!["--version".into()]);
+        let finished = run::run(&job, &mut Quiet).map_err(|why| self.stopped(why, Phase::Reference, None))?;
+        Ok(String::from_utf8_lossy(&finished.output).into_owned())
+    }
+
+    fn ask(&self, question: &Question) -> Result<Answer, EvalError> {
+        let flake = &self.request.flake;
+        self.progress.phase(|| format!("evaluating {flake}"));
+        let online = !is_without_inputs(flake);
+        let store = self.surroundings.store.as_deref();
+        let job = self.job(nix::arguments(&self.reference, question, store, !online));
+        let mut watching = Watching { log: Log::default(), progress: self.progress };
+        let ran = run::run(&job, &mut watching);
+        let mut log = watching.log;
+        log.finish();
+        let phase = if *question == Question::Hosts { Phase::Hosts } else { Phase::Town };
+        let Finished { status, output } = ran.map_err(|why| self.stopped(why, phase, log.doing()))?;
+        // The status first: Nix 2.8 prints half of the JSON when it fails.
+        if !status.success() {
+            let memory = job.memory;
+            return Err(Failure { flake, question, store, online, memory, status, log: &log }.explain());
+        }
+        Ok(Answer { output, hosts: log.hosts })
+    }
+
+    fn ask_hosts(&self) -> Result<Evaluated, EvalError> {
+        let flake = &self.request.flake;
+        let no_town = |hosts| EvalError::NoTown {
+            flake: flake.to_string(),
+            hosts,
+            untracked: failure::untracked(flake),
+        };
+        match self.ask(&Question::Hosts) {
+            Ok(answer) if answer.output.trim_ascii() == b"{}" => Err(no_town(Some(answer.hosts))),
+            Ok(answer) => Ok(self.answer(Question::Hosts.attribute(), Towns::Hosts(answer.output))),
+            Err(EvalError::NoAttribute { .. }) => Err(no_town(None)),
+            Err(why) => Err(why),
+        }
+    }
+
+    fn answer(&self, attribute: &str, towns: Towns) -> Evaluated {
+        Evaluated {
+            towns,
+            installable: format!("{}{}", self.request.flake.url(), reference::fragment(attribute)),
+        }
+    }
+
+    fn job(&self, arguments: Vec<std::ffi::OsString>) -> Job {
+        Job {
+            program: self.program.clone(),
+            arguments,
+            environment: self.surroundings.environment.clone(),
+            directory: self.directory.clone(),
+            launcher: self.request.launcher.clone(),
+            deadline: self.deadline,
+            memory: self.request.memory_limit,
+            output: OUTPUT,
+        }
+    }
+
+    fn stopped(&self, why: Stopped, phase: Phase, doing: Option<&str>) -> EvalError {
+        let flake = self.request.flake.to_string();
+        match why {
+            Stopped::Start(source) => EvalError::Start(source),
+            Stopped::Watch(source) => EvalError::Watch(source),
+            Stopped::Interrupted(signal) => EvalError::Interrupted { signal },
+            Stopped::Output => EvalError::TooLarge { flake, limit: OUTPUT },
+            Stopped::Deadline => {
+                // Nix tells of everything that it waits for, and evaluates without a word.
+                let phase = if doing.is_some() { Phase::Reference } else { phase };
+                let doing = doing.map(text::one_line);
+                EvalError::TimedOut { flake, phase, after: self.request.timeout, doing }
+            }
+        }
+    }
+}
+
+/// Whether the flake is on this machine and locks no input, so that nothing has to be downloaded.
+fn is_without_inputs(flake: &FlakeRef) -> bool {
+    let Some(directory) = flake.directory().filter(|directory| directory.is_as_on_disk()) else {
+        return false;
+    };
+    match std::fs::read(directory.flake.join("flake.lock")) {
+        Ok(lock) => {
+            let lock: Option<serde_json::Value> = serde_json::from_slice(&lock).ok();
+            lock.is_some_and(|lock| lock["nodes"].as_object().is_some_and(|nodes| nodes.len() <= 1))
+        }
+        Err(why) => why.kind() == io::ErrorKind::NotFound,
+    }
+}
+
+/// Reads the log and shows the time.
+struct Watching<'a> {
+    log: Log,
+    progress: &'a Progress,
+}
+
+impl Watcher for Watching<'_> {
+    fn errors(&mut self, bytes: &[u8]) {
+        self.log.push(bytes);
+    }
+
+    fn tick(&mut self) -> bool {
+        self.progress.tick(self.log.doing().map(text::one_line).as_deref())
+    }
+}
+
+/// For what is over at once.
+struct Quiet;
+
+impl Watcher for Quiet {
+    fn errors(&mut self, _: &[u8]) {}
+
+    fn tick(&mut self) -> bool {
+        false
+    }
+}

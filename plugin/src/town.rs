@@ -1,0 +1,99 @@
+//! From a command's arguments to a town and its manifests.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
+use nuketown::{
+    Manifests, Problem, Selection, Town, decode_hosts, decode_town, to_kube_manifests, town::MAX_INPUT_BYTES,
+};
+
+use crate::{
+    cli::{EvaluationArgs, SelectionArgs, SourceArgs},
+    failure::Failure,
+    flake::{self, FlakeRef, Request, Towns},
+    progress::Progress,
+    report,
+};
+
+/// Reads the town that the arguments name.
+///
+/// # Errors
+///
+/// The input cannot be read, Nix failed, or what came out is no town.
+pub fn town(source: &SourceArgs, progress: &Progress) -> Result<Town, Failure> {
+    if let Some(path) = &source.from_json {
+        return decode_town(&read_json(path)?).map_err(|problem| Failure::wrong(vec![problem]));
+    }
+    evaluate(resolve(source.flake.as_deref().unwrap_or("."))?, &source.evaluation, progress)
+}
+
+/// What the user means by a flake.
+///
+/// # Errors
+///
+/// The directory does not exist or holds no flake.
+pub fn resolve(flake: &str) -> Result<FlakeRef, Failure> {
+    Ok(FlakeRef::resolve(flake)?)
+}
+
+/// Evaluates a flake's town.
+///
+/// # Errors
+///
+/// As [`town`].
+pub fn evaluate(flake: FlakeRef, how: &EvaluationArgs, progress: &Progress) -> Result<Town, Failure> {
+    let mut request = Request::new(flake);
+    request.attr.clone_from(&how.attr);
+    request.timeout = how.timeout;
+    request.store.clone_from(&how.store);
+    if let Some(mebibytes) = how.memory {
+        request.memory_limit = mebibytes << 20;
+    }
+    let evaluated = flake::evaluate(&request, progress)?;
+    progress.phase(|| "rendering".to_owned());
+    match &evaluated.towns {
+        Towns::Town(json) => decode_town(json),
+        Towns::Hosts(json) => decode_hosts(json),
+    }
+    .map_err(|problem| Failure::wrong(vec![problem]))
+}
+
+/// Renders what is selected of a town, and warns of what has no effect.
+///
+/// # Errors
+///
+/// Every problem of the town.
+pub fn render(town: &Town, selection: &SelectionArgs, progress: &Progress) -> Result<Manifests, Failure> {
+    let manifests = to_kube_manifests(town, &self::selection(selection)).map_err(Failure::wrong)?;
+    progress.clear();
+    report::warnings(&manifests.warnings);
+    Ok(manifests)
+}
+
+/// What the arguments select of a town.
+#[must_use]
+pub fn selection(arguments: &SelectionArgs) -> Selection {
+    Selection {
+        agents: arguments.agents.iter().cloned().collect(),
+        preview: arguments.preview.clone(),
+        allow_empty: arguments.allow_empty,
+    }
+}
+
+/// Reads a bounded amount of JSON from a file or, for `-`, from standard input.
+fn read_json(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |error: io::Error| {
+        Failure::usage(Problem::new(format!("cannot read {}", path.display()), error.to_string()))
+    };
+    let mut json = Vec::new();
+    let limit = MAX_INPUT_BYTES as u64 + 1;
+    if path == Path::new("-") {
+        io::stdin().lock().take(limit).read_to_end(&mut json).map_err(failed)?;
+    } else {
+        File::open(path).and_then(|file| file.take(limit).read_to_end(&mut json)).map_err(failed)?;
+    }
+    Ok(json)
+}
