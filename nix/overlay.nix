@@ -1,0 +1,4 @@
+# Adds nuketown-render to a package set.
+final: _prev: {
+  nuketown-render = final.callPackage ./package.nix { };
+}
