@@ -1,0 +1,58 @@
+# Every command of this project; `make help` lists them. The real work is in cargo and tools/.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+SHARE = $(DESTDIR)$(PREFIX)/share
+
+# Where cargo builds, and what tools/setup unpacked where no Nix could be installed. A Nix on PATH comes first.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+export PATH := $(PATH):$(CURDIR)/target/tools/bin
+RENDER := $(TARGET)/release/nuketown-render
+
+# Incremental builds help who builds again and again, and only cost time and space where everything is built once.
+ifdef CI
+export CARGO_INCREMENTAL := 0
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench install release fmt clean
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Set up everything that the commands below need
+	@tools/setup test
+
+demo: ## Set up, build, and print the manifests of examples/town
+	@tools/setup demo
+	@$(MAKE) --no-print-directory release
+	@$(RENDER) ./examples/town
+
+test: setup ## Set up and run every test: lints, invariants, cargo, Kubernetes schemas, Nix
+	@tools/test
+
+check: setup ## Check the invariants of ARCHITECTURE.md
+	@tools/check
+
+bench: ## Run the benchmarks
+	@tools/setup demo
+	cargo bench --workspace --locked
+
+release:
+	@cargo build --release --locked --package nuketown-plugin
+
+install: release ## Install the program, its man page and completions below PREFIX (/usr/local)
+	install -d "$(SHARE)/man/man1" "$(SHARE)/bash-completion/completions" "$(SHARE)/fish/vendor_completions.d" \
+	    "$(SHARE)/zsh/site-functions" "$(DESTDIR)$(PREFIX)/bin"
+	install -m 755 "$(RENDER)" "$(DESTDIR)$(PREFIX)/bin/nuketown-render"
+	"$(RENDER)" man >"$(SHARE)/man/man1/nuketown-render.1"
+	"$(RENDER)" completions bash >"$(SHARE)/bash-completion/completions/nuketown-render"
+	"$(RENDER)" completions fish >"$(SHARE)/fish/vendor_completions.d/nuketown-render.fish"
+	"$(RENDER)" completions zsh >"$(SHARE)/zsh/site-functions/_nuketown-render"
+
+fmt: ## Format the Rust code
+	cargo fmt
+
+clean: ## Remove everything that was built or set up here
+	cargo clean
+	rm -rf target/tools

@@ -1,0 +1,85 @@
+# shellcheck shell=bash
+# Unpacks a Debian package of any release beside the system's own, without root and without installing anything.
+#
+# Read by tools/setup. apt works on lists and a cache of its own here, so the running system's stay as they are. Signatures are
+# checked as always, against Debian's keys. The libraries come along, and a wrapper starts each program with the C library
+# that it was built for, so a program of a newer release runs on an older system.
+: "${tools:?}" "${log:?}"
+
+# What Debian signs its archive with; absent on systems that are not Debian.
+debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# apt_unpack DIRECTORY PACKAGE SUITE COMMAND…: leaves DIRECTORY/bin/COMMAND, or fails and leaves DIRECTORY as it was.
+apt_unpack() {
+    local directory=$1 package=$2 suite=$3 mirror
+    shift 3
+    for mirror in $(debian_mirrors); do
+        rm -rf "$directory.part"
+        if apt_fetch "$directory.part" "$package" "$suite" "$mirror" && write_wrappers "$directory" "$@"; then
+            rm -rf "$directory"
+            mv "$directory.part" "$directory"
+            # The first real run, from its final place.
+            quietly "$directory/bin/$1" --version && return
+            rm -rf "$directory"
+        fi
+    done
+    rm -rf "$directory.part"
+    return 1
+}
+
+# The archives that the running system uses: a mirror that works here. One that is not Debian's fails the signature check.
+debian_mirrors() {
+    # shellcheck disable=SC2016
+    apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' 2>>"$log" |
+        awk '$1 !~ /security|updates|backports/ && !seen[$2]++ { print $2 }'
+}
+
+# Downloads PACKAGE and the libraries that it needs from SUITE at MIRROR, and unpacks them into DIRECTORY/root.
+apt_fetch() {
+    local directory=$1 package=$2 suite=$3 mirror=$4 apt=$1/apt names
+    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/debs" "$directory/root"
+    : >"$apt/status"
+    echo "deb [arch=$(dpkg --print-architecture) signed-by=$debian_keyring] $mirror $suite main" >"$apt/sources.list"
+    # An empty status file: nothing counts as installed, so the C library comes along.
+    private_apt=(
+        -o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
+        -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null
+        -o "Dir::State::lists=$apt/lists" -o "Dir::State::status=$apt/status" -o "Dir::Cache=$apt/cache"
+        -o Acquire::Languages=none -o Acquire::Retries=3 -o APT::Sandbox::User=root
+    )
+    quietly apt-get "${private_apt[@]}" -o APT::Update::Error-Mode=any update || return 1
+    names=$(closure_of "$package")
+    [ -n "$names" ] || return 1
+    # shellcheck disable=SC2086
+    (cd "$apt/debs" && quietly apt-get "${private_apt[@]}" download $names) || return 1
+    local deb
+    for deb in "$apt"/debs/*.deb; do
+        quietly dpkg-deb --extract "$deb" "$directory/root" || return 1
+    done
+    rm -rf "$apt"
+}
+
+# The package and the libraries among what it depends on; what else it depends on (perl, debconf) serves its installation.
+closure_of() {
+    apt-get "${private_apt[@]}" --print-uris --yes --no-install-recommends install "$1" 2>>"$log" |
+        sed -n "s/^'[^']*' \([^_]*\)_.*/\1/p" | grep -E "^($1|lib.*)\$" | grep -v perl
+}
+
+# Wrappers for DIRECTORY, written into DIRECTORY.part.
+write_wrappers() {
+    local directory=$1 root=$1.part/root loader libraries command
+    shift
+    loader=$(find "$root" -name 'ld-linux*.so.*' | head -n 1)
+    # Some packages keep their own libraries in a folder of their own, below the usual ones.
+    libraries=$(find "$root"/lib* "$root"/usr/lib* -name '*.so*' -printf '%h\n' 2>/dev/null | sort -u | paste -sd:)
+    [ -n "$loader" ] || return 1
+    mkdir -p "$directory.part/bin"
+    for command in "$@"; do
+        [ -x "$root/usr/bin/$command" ] || return 1
+        cat >"$directory.part/bin/$command" <<WRAPPER
+#!/bin/sh
+exec '$directory/root${loader#"$root"}' --library-path '${libraries//"$root"/"$directory/root"}' '$directory/root/usr/bin/$command' "\$@"
+WRAPPER
+        chmod +x "$directory.part/bin/$command"
+    done
+}
