@@ -56,8 +56,11 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Prints the manual page, in roff.
-    Man,
+    /// Prints a manual page, in roff.
+    Man {
+        /// The command of which to print the page [default: that of nuketown-render itself]
+        command: Option<String>,
+    },
 }
 
 /// Where the town comes from.

@@ -351,6 +351,9 @@ fn help_is_pinned_and_completions_and_manual_are_made() {
     }
     let manual = ok(desk.command().arg("man")).stdout;
     assert!(manual.contains(".TH nuketown-render 1") && manual.contains("Exit status"), "{manual}");
+    let of_diff = ok(desk.command().args(["man", "diff"])).stdout;
+    assert!(of_diff.contains(".TH nuketown-render-diff 1") && of_diff.contains("exit\\-code"), "{of_diff}");
+    assert_eq!(finish(desk.command().args(["man", "frobnicate"])).status, 2);
     let schema: serde_json::Value = serde_json::from_str(&ok(desk.command().arg("schema")).stdout).unwrap();
     assert!(schema["properties"]["agents"].is_object());
 }

@@ -31,7 +31,7 @@ pub fn run(cli: &Cli, progress: &Progress) -> Result<(), Failure> {
         Some(Command::Schema) => output::print(&format!("{:#}\n", nuketown::schema())),
         Some(Command::Home(args)) => home::run(args, progress),
         Some(Command::Completions { shell }) => completions(*shell),
-        Some(Command::Man) => man(),
+        Some(Command::Man { command }) => man(command.as_deref()),
     }
 }
 
@@ -48,13 +48,24 @@ fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
     output::print(&String::from_utf8_lossy(&script))
 }
 
-/// The manual page of the command and, behind it, of each subcommand.
-fn man() -> Result<(), Failure> {
+/// The manual page of the command, or of one of its subcommands under the name `nuketown-render-<command>`.
+fn man(name: Option<&str>) -> Result<(), Failure> {
+    let mut whole = Cli::command();
+    whole.build();
+    let command = match name {
+        None => &whole,
+        Some(name) => whole.find_subcommand(name).ok_or_else(|| no_such_page(name))?,
+    };
     let mut page = Vec::new();
-    let mut command = Cli::command();
-    command.build();
-    let mut write = |command: &clap::Command| clap_mangen::Man::new(command.clone()).render(&mut page);
-    write(&command)
+    clap_mangen::Man::new(command.clone())
+        .render(&mut page)
         .map_err(|error| Failure::usage(Problem::new("cannot write the manual page", error.to_string())))?;
     output::print(&String::from_utf8_lossy(&page))
+}
+
+fn no_such_page(name: &str) -> Failure {
+    let command = Cli::command();
+    let known: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+    let cause = format!("nuketown-render has no command {name:?}; it has {}", known.join(", "));
+    Failure::usage(Problem::new("there is no such manual page", cause))
 }
