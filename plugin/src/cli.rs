@@ -128,7 +128,7 @@ pub struct SelectionArgs {
 /// How manifests are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// One YAML stream, ready for `kubectl apply -f -`.
+    /// One YAML stream, ready for `kubectl apply --server-side -f -`.
     #[default]
     Yaml,
     /// One JSON document, a v1 List.

@@ -163,6 +163,12 @@ fn umask() -> u32 {
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    let above = parent(path);
+    if error.kind() == io::ErrorKind::NotFound && !above.exists() {
+        let cause = format!("the directory {} does not exist", above.display());
+        let problem = Problem::new(format!("cannot write {}", path.display()), cause);
+        return Failure::usage(problem.hint(format!("mkdir -p {}", above.display())));
+    }
     Failure::usage(Problem::new(format!("cannot write {}", path.display()), error.to_string()))
 }
 

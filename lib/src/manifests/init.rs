@@ -4,6 +4,8 @@
 //! configuration to its place, with the pod's name in `identity.toml`. And it makes the directories of the home that
 //! volumes are mounted on: the container runtime would make them, and their parents, as root.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::{
     Container, EnvVar, EnvVarSource, KeyToPath, ObjectFieldSelector, ProjectedVolumeSource,
     SecretVolumeSource, ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
@@ -40,10 +42,13 @@ pub(super) fn container(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Container {
         mount("secrets", POD_SECRETS_DIR.to_owned()),
         mount("tmp", "/tmp".to_owned()),
     ];
-    mounts.push(read_only(match agent.identity {
-        Identity::Kubernetes { .. } => mount("credential", SECRET_SOURCE.to_owned()),
-        Identity::Gke { .. } | Identity::Eks { .. } => mount("credential", TOKEN_DIR.to_owned()),
-    }));
+    if !secret_keys(plan, agent).is_empty() {
+        let place = match agent.identity {
+            Identity::Kubernetes { .. } => SECRET_SOURCE,
+            Identity::Gke { .. } | Identity::Eks { .. } => TOKEN_DIR,
+        };
+        mounts.push(read_only(mount("credential", place.to_owned())));
+    }
     Container {
         name: "identity-init".to_owned(),
         image: Some(agent.image.clone()),
@@ -96,12 +101,17 @@ fn environment(agent: &AgentPlan<'_>) -> Vec<EnvVar> {
     environment
 }
 
-/// The volume that holds the credential: a token for the provider, or the Kubernetes Secret itself.
-pub(super) fn credential_volume(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Volume {
+/// The volume that holds the credential: a token for the provider, or the Kubernetes Secret itself. An agent without
+/// secrets has none: there is nothing to fetch, and a Secret of which no key is named would be mounted whole.
+pub(super) fn credential_volume(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Option<Volume> {
+    let keys = secret_keys(plan, agent);
+    if keys.is_empty() {
+        return None;
+    }
     let credential = Volume { name: "credential".to_owned(), ..Volume::default() };
     let audience = match &agent.identity {
         Identity::Kubernetes { secret } => {
-            return Volume { secret: Some(secret_source(plan, agent, secret)), ..credential };
+            return Some(Volume { secret: Some(secret_source(secret, keys)), ..credential });
         }
         // The workload identity pool of the project's clusters.
         Identity::Gke { account } => format!("{}.svc.id.goog", account.project()),
@@ -114,18 +124,17 @@ pub(super) fn credential_volume(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Volum
     };
     let source = VolumeProjection { service_account_token: Some(token), ..VolumeProjection::default() };
     let projected = ProjectedVolumeSource { sources: Some(vec![source]), ..ProjectedVolumeSource::default() };
-    Volume { projected: Some(projected), ..credential }
+    Some(Volume { projected: Some(projected), ..credential })
+}
+
+/// What the agent's secrets are called at the provider, each once.
+fn secret_keys(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> BTreeSet<String> {
+    let secrets = secrets(agent.name, agent.agent, DeploymentModel::Cloud, plan.preview.is_none());
+    secrets.iter().map(|(_, secret)| secret.flat()).collect()
 }
 
 /// Only the keys that the agent needs. One that is missing keeps the pod from starting, with an event that says so.
-fn secret_source(plan: &Plan<'_>, agent: &AgentPlan<'_>, secret: &str) -> SecretVolumeSource {
-    let mut keys: Vec<String> =
-        secrets(agent.name, agent.agent, DeploymentModel::Cloud, plan.preview.is_none())
-            .iter()
-            .map(|(_, secret)| secret.flat())
-            .collect();
-    keys.sort();
-    keys.dedup();
+fn secret_source(secret: &str, keys: BTreeSet<String>) -> SecretVolumeSource {
     let items = keys.into_iter().map(|key| KeyToPath { path: key.clone(), key, mode: None }).collect();
     SecretVolumeSource {
         secret_name: Some(secret.to_owned()),

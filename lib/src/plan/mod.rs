@@ -275,7 +275,7 @@ fn image(town: &Town, name: &AgentName, agent: &Agent) -> Result<String, Problem
                 "cloud.imageMode is \"nix-snapshotter\", and agents.{name}.cloud.imageDerivation is not set"
             ),
         )
-        .hint("set it to the result of nuketown.lib.agentImage, or name an image in cloud.image")),
+        .hint("set it to the tag and store path of the agent's image, or name an image in cloud.image")),
         (ImageMode::Oci, derivation) => {
             let reference = match derivation {
                 Some(derivation) => format!("{}/nuketown-{name}:{}", town.cloud.registry, derivation.tag),
