@@ -16,6 +16,7 @@ mod diff;
 mod home;
 mod manifests;
 mod model;
+mod names;
 mod plan;
 mod problem;
 mod schema;

@@ -7,10 +7,11 @@ use serde_json::Value;
 use super::{
     change::Change,
     object::{Id, at, is_policy},
-    policy::{EGRESS_ANNOTATION, Opening, Reach},
+    policy::{Opening, Reach},
     section::{Aspect, Pair, Pool, Reason, Section},
     words::{count, json, name, some},
 };
+use crate::names::EGRESS_ANNOTATION;
 
 /// Places that a summary names before it counts.
 const NAMED_MAX: usize = 2;

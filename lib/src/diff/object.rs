@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::words::name;
-
-/// The label that names an object's agent, as `manifests` writes it.
-pub(super) const AGENT_LABEL: &str = "nuketown.io/agent";
+use crate::names::AGENT_LABEL;
 
 /// What makes an object the same one in two renderings: the API's group (not its version), kind, namespace, name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

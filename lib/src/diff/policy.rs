@@ -12,11 +12,11 @@ use super::{
     rules,
     words::{name, safe},
 };
-use crate::values::{Destination, Egress};
+use crate::{
+    names::EGRESS_ANNOTATION,
+    values::{Destination, Egress},
+};
 use ipnet::IpNet;
-
-/// The annotation in which a policy says what it opens, as `manifests` writes it.
-pub(super) const EGRESS_ANNOTATION: &str = "nuketown.io/egress";
 
 /// What a plain policy opens for a host name: the internet, of each family, without any address of these blocks.
 ///

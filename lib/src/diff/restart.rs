@@ -12,9 +12,8 @@ use super::{
     section::{Aspect, Pair, Pool, Reason, Section},
     words,
 };
+use crate::names::CONFIG_HASH;
 
-/// The hash of the configuration that a pod was started with, as `manifests` writes it.
-const CONFIG_HASH: &str = "nuketown.io/config-hash";
 const HASH_PATH: [&str; 5] = ["spec", "template", "metadata", "annotations", CONFIG_HASH];
 
 /// Says whether the pod is made anew, and why.

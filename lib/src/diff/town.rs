@@ -14,9 +14,7 @@ use super::{
     volumes::{self, is_retained},
     words::{self, name, quantity, value},
 };
-
-/// The name of the quota, the limit range and the config map of a town, as `manifests` writes it.
-const SHARED: &str = "nuketown";
+use crate::names::TOWN;
 
 /// A namespace that has another name in the new rendering.
 pub(super) struct Rename<'r> {
@@ -167,7 +165,7 @@ fn limits(pool: &mut Pool, section: &mut Section) {
         let Some((what, bound, resource)) = bound_of(&change) else { continue };
         let step = words::change(change.old.as_ref(), change.new.as_ref());
         let whose =
-            if change.id.name == SHARED { String::new() } else { format!("{} ", name(&change.id.name)) };
+            if change.id.name == TOWN { String::new() } else { format!("{} ", name(&change.id.name)) };
         let what = name(what.trim_matches(['[', ']']));
         lines
             .entry(format!("{whose}{what} {}", name(bound)))
@@ -322,7 +320,7 @@ fn removed(pair: &Pair<'_>, section: &mut Section) {
 fn every_object(section: &mut Section) {
     let usual = |id: &Id| match id.kind.as_str() {
         "Namespace" | "ResourceQuota" | "LimitRange" | "NetworkPolicy" => true,
-        kind => kind == "ConfigMap" && id.name == SHARED,
+        kind => kind == "ConfigMap" && id.name == TOWN,
     };
     let others: Vec<_> = section.fields.iter().filter(|change| !usual(&change.id)).cloned().collect();
     for change in others {

@@ -15,13 +15,13 @@ use super::{
     section::{Aspect, Pair, Pool, Reason, Section},
     words::{self, count, name, quantity, some, value},
 };
-use crate::values::Quantity;
+use crate::{names::SYNC_OPTIONS, values::Quantity};
 
 const CLAIM: &str = "PersistentVolumeClaim";
 const SIZE: [&str; 4] = ["spec", "resources", "requests", "storage"];
 
-/// Argo CD's options, as `manifests` writes them to what must outlive an Application.
-const SYNC_OPTIONS: [&str; 3] = ["metadata", "annotations", "argocd.argoproj.io/sync-options"];
+/// Argo CD's options for what must outlive an Application.
+const RETENTION: [&str; 3] = ["metadata", "annotations", SYNC_OPTIONS];
 
 /// The claims of one rendering, by name.
 pub(super) fn claims<'r>(objects: &Objects<'r>) -> BTreeMap<Id, &'r Value> {
@@ -30,7 +30,7 @@ pub(super) fn claims<'r>(objects: &Objects<'r>) -> BTreeMap<Id, &'r Value> {
 
 /// Whether Argo CD leaves the object alone when it is gone from the manifests.
 pub(super) fn is_retained(object: &Value) -> bool {
-    text(object, &SYNC_OPTIONS)
+    text(object, &RETENTION)
         .is_some_and(|options| options.split(',').any(|option| option.trim() == "Prune=false"))
 }
 
@@ -90,7 +90,7 @@ pub(super) fn explain(pair: &Pair<'_>, agent: &str, pool: &mut Pool, section: &m
     for change in pool.take(|change| change.id.kind == CLAIM && change.path() == SIZE) {
         resized(&change, section);
     }
-    for change in pool.take(|change| change.id.kind == CLAIM && change.path() == SYNC_OPTIONS) {
+    for change in pool.take(|change| change.id.kind == CLAIM && change.path() == RETENTION) {
         retention(pair, &change, section);
     }
     let fixed = |change: &Change| {

@@ -7,11 +7,9 @@ use super::labels::{self, agent_object};
 use crate::{
     Problem,
     home::{pod_files, town_file},
+    names::TOWN,
     plan::{AgentPlan, Identity, Plan},
 };
-
-/// The name of what the agents share.
-pub(super) const TOWN: &str = "nuketown";
 
 /// The API server's limit on the data of a config map, in bytes, less some room for its names.
 const CONFIG_MAP_MAX: usize = (1 << 20) - (16 << 10);

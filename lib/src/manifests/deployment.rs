@@ -22,12 +22,10 @@ use super::{
 };
 use crate::{
     home::home_dir,
+    names::CONFIG_HASH,
     plan::{AgentPlan, Identity, Plan},
     town::Taint,
 };
-
-/// The hash of the configuration that a pod was started with.
-const CONFIG_HASH: &str = "nuketown.io/config-hash";
 
 /// Seconds in which a new pod has to become ready: an image pull, volumes, secrets.
 const PROGRESS_DEADLINE: i32 = 600;

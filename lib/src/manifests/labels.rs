@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
-use crate::{plan::Plan, values::AgentName};
-
-/// Which agent an object belongs to. Selectors use it alone, for they can never change.
-pub(super) const AGENT_LABEL: &str = "nuketown.io/agent";
+use crate::{
+    names::{AGENT_LABEL, SYNC_OPTIONS},
+    plan::Plan,
+    values::AgentName,
+};
 
 /// The name of an agent's service account, config map, network policy and deployment.
 pub(super) fn agent_object(name: &AgentName) -> String {
@@ -45,7 +46,7 @@ pub(super) fn selector(agent: &AgentName) -> LabelSelector {
 
 /// What keeps data when Argo CD prunes or deletes an Application. A preview's data goes with it.
 pub(super) fn retained(plan: &Plan<'_>) -> Option<BTreeMap<String, String>> {
-    plan.preview.is_none().then(|| map([("argocd.argoproj.io/sync-options", "Prune=false,Delete=false")]))
+    plan.preview.is_none().then(|| map([(SYNC_OPTIONS, "Prune=false,Delete=false")]))
 }
 
 /// A map of owned strings.

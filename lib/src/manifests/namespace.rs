@@ -10,12 +10,8 @@ use k8s_openapi::{
     apimachinery::pkg::{api::resource::Quantity as Amount, apis::meta::v1::LabelSelector},
 };
 
-use super::{
-    Object,
-    config::{TOWN, town_config_map},
-    labels,
-};
-use crate::{Problem, plan::Plan, values::Quantity};
+use super::{Object, config::town_config_map, labels};
+use crate::{Problem, names::TOWN, plan::Plan, values::Quantity};
 
 /// The objects of the namespace, in the order in which they are applied.
 pub(super) fn objects(plan: &Plan<'_>) -> Result<Vec<Object>, Problem> {

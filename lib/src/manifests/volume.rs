@@ -9,13 +9,13 @@ use k8s_openapi::{
 };
 
 use super::{
-    config::TOWN,
     init,
     labels::{self, agent_object},
     namespace::amounts,
 };
 use crate::{
     home::{CONFIG_DIR, POD_SECRETS_DIR, POD_TOWN_DIR, home_dir},
+    names::TOWN,
     plan::{AgentPlan, Plan},
 };
 

@@ -23,14 +23,11 @@ use super::{
 };
 use crate::{
     Problem,
+    names::EGRESS_ANNOTATION,
     plan::{AgentPlan, Identity, Plan},
     town::NetworkEngine,
     values::{Destination, Egress, Port, Protocol},
 };
-
-/// What the policies of an agent open, one entry a line, for people and for `nuketown-render diff`: a plain policy
-/// shows addresses only.
-pub(crate) const EGRESS_ANNOTATION: &str = "nuketown.io/egress";
 
 /// The API server's limit on all annotations of an object, in bytes, less room for others.
 const ANNOTATION_MAX: usize = 240 << 10;
