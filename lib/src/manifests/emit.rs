@@ -2,13 +2,14 @@
 //!
 //! A town repeats the same few hundred scalars for each agent, and deciding how a scalar must be quoted is most of the
 //! work of writing it. So each is formatted once, by serde-saphyr, and remembered; only the layout, which is dashes and
-//! indentation, is written here.
+//! indentation, is written here, and the one form that needs no decision: text of several lines of printable ASCII.
 //!
 //! # Invariants
 //!
 //! - The text is the one that `serde_saphyr::to_string` gives (`text_is_that_of_serde_saphyr` holds it to that).
 
 mod entries;
+mod literal;
 
 use std::{collections::HashMap, fmt};
 
@@ -18,6 +19,7 @@ use serde::{
 };
 
 use entries::Entries;
+use literal::push_indent;
 
 /// A value has no YAML form, or none that this emitter knows. It does not happen for the objects of this library.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +43,11 @@ impl ser::Error for YamlError {
 pub(super) struct Emitter {
     /// Formatted map keys, values behind a key, and items of a list: where a scalar stands decides on its quotes.
     known: [HashMap<Box<str>, Box<str>, foldhash::fast::RandomState>; 3],
+    /// Formatted names of fields, by the address and length of the name: it is part of the program, and so at hand
+    /// without reading it.
+    fields: HashMap<(usize, usize), Box<str>, foldhash::fast::RandomState>,
+    /// Where scalars are formatted.
+    scratch: String,
 }
 
 /// Where a scalar stands.
@@ -62,6 +69,19 @@ impl Emitter {
         value.serialize(Node { emitter: self, out, place: Place::Root })
     }
 
+    /// Appends the name of a field.
+    fn field(&mut self, name: &'static str, out: &mut String) -> Result<(), YamlError> {
+        let place = (name.as_ptr().addr(), name.len());
+        if let Some(formatted) = self.fields.get(&place) {
+            out.push_str(formatted);
+            return Ok(());
+        }
+        let formatted = Position::Key.format(name, &mut self.scratch)?;
+        out.push_str(formatted);
+        self.fields.insert(place, formatted.into());
+        Ok(())
+    }
+
     /// Appends a scalar as it stands at `position`. One of several lines is shifted to `indent`.
     fn scalar(
         &mut self,
@@ -71,22 +91,22 @@ impl Emitter {
         out: &mut String,
     ) -> Result<(), YamlError> {
         let known = &mut self.known[position as usize];
-        if let Some(formatted) = known.get(text) {
+        let is_short = text.len() <= REMEMBERED_LENGTH;
+        if let (true, Some(formatted)) = (is_short, known.get(text)) {
             out.push_str(formatted);
             return Ok(());
         }
-        let formatted = position.format(text)?;
-        let mut lines = formatted.split('\n');
-        out.push_str(lines.next().unwrap_or_default());
-        let is_block = formatted.contains('\n');
-        for line in lines {
-            out.push('\n');
-            if !line.is_empty() {
-                push_indent(out, indent);
-                out.push_str(line);
-            }
+        if !matches!(position, Position::Key) && literal::is_ordinary(text) {
+            literal::append(text, indent, out);
+            return Ok(());
         }
-        if !is_block && text.len() <= REMEMBERED_LENGTH && known.len() < REMEMBERED_COUNT {
+        let formatted = position.format(text, &mut self.scratch)?;
+        if formatted.contains('\n') {
+            literal::shift(formatted, indent, out);
+            return Ok(());
+        }
+        out.push_str(formatted);
+        if is_short && known.len() < REMEMBERED_COUNT {
             known.insert(text.into(), formatted.into());
         }
         Ok(())
@@ -95,20 +115,27 @@ impl Emitter {
 
 impl Position {
     /// The scalar as serde-saphyr writes it there, without what stands around it.
-    fn format(self, text: &str) -> Result<String, YamlError> {
-        let (mut whole, before, after) = match self {
-            Self::Key => (serde_saphyr::to_string(&Pair(text, 0))?, "", ": 0\n"),
-            Self::Value => (serde_saphyr::to_string(&Pair("k", text))?, "k: ", "\n"),
-            Self::Item => (serde_saphyr::to_string(&[text])?, "- ", "\n"),
+    fn format<'s>(self, text: &str, scratch: &'s mut String) -> Result<&'s str, YamlError> {
+        scratch.clear();
+        let (before, after) = match self {
+            Self::Key => {
+                serde_saphyr::to_fmt_writer(scratch, &Pair(text, 0))?;
+                ("", ": 0\n")
+            }
+            Self::Value => {
+                serde_saphyr::to_fmt_writer(scratch, &Pair("k", text))?;
+                ("k: ", "\n")
+            }
+            Self::Item => {
+                serde_saphyr::to_fmt_writer(scratch, &[text])?;
+                ("- ", "\n")
+            }
         };
-        let inner = whole.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+        let inner = scratch.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
         // A key of several lines has a form of its own (YAML 1.2, section 8.2.2), which no object here needs.
-        if inner.is_none_or(|inner| matches!(self, Self::Key) && inner.contains('\n')) {
-            return Err(YamlError::Unsupported(format!("{whole:?}")));
-        }
-        whole.truncate(whole.len() - after.len());
-        whole.drain(..before.len());
-        Ok(whole)
+        inner
+            .filter(|inner| !(matches!(self, Self::Key) && inner.contains('\n')))
+            .ok_or_else(|| YamlError::Unsupported(format!("{scratch:?}")))
     }
 }
 
@@ -120,16 +147,6 @@ impl<V: Serialize> Serialize for Pair<'_, V> {
         let mut map = serializer.serialize_map(Some(1))?;
         ser::SerializeMap::serialize_entry(&mut map, self.0, &self.1)?;
         ser::SerializeMap::end(map)
-    }
-}
-
-fn push_indent(out: &mut String, columns: usize) {
-    const SPACES: &str = "                                                                ";
-    let mut left = columns;
-    while left > 0 {
-        let now = left.min(SPACES.len());
-        out.push_str(SPACES.get(..now).unwrap_or_default());
-        left -= now;
     }
 }
 
@@ -201,6 +218,13 @@ impl Block<'_> {
     fn entry<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), YamlError> {
         self.next();
         self.node.emitter.scalar(key, Position::Key, self.column, self.node.out)?;
+        self.node.out.push(':');
+        self.child(value, Place::Value(self.column))
+    }
+
+    fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), YamlError> {
+        self.next();
+        self.node.emitter.field(name, self.node.out)?;
         self.node.out.push(':');
         self.child(value, Place::Value(self.column))
     }
@@ -395,6 +419,7 @@ mod tests {
             any::<i64>().prop_map(Value::from),
             Just(Value::Null),
             "[ -~]{0,12}|[a-z:# ,-]{0,120}|(\\PC|\n| |\t){0,30}".prop_map(Value::from),
+            "([ -~]{0,9}\n){1,4}[ -~]{0,9}\n{0,2}".prop_map(Value::from),
             prop::sample::select(vec![
                 "yes",
                 "12:30",

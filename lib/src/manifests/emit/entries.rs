@@ -41,7 +41,7 @@ impl ser::SerializeStruct for Block<'_> {
         key: &'static str,
         value: &T,
     ) -> Result<(), YamlError> {
-        self.entry(key, value)
+        self.field(key, value)
     }
 
     fn end(self) -> Result<(), YamlError> {
