@@ -24,10 +24,24 @@ use crate::{
 ///
 /// The input cannot be read, Nix failed, or what came out is no town.
 pub fn town(source: &SourceArgs, progress: &Progress) -> Result<Town, Failure> {
+    town_into(source, progress, Ok)
+}
+
+/// Reads the town that the arguments name, and has `make` make something of it, before Nix is quite gone. It should do
+/// nothing that cannot be forgotten: see [`flake::evaluate`].
+///
+/// # Errors
+///
+/// As [`town`], and those of `make`.
+pub fn town_into<T>(
+    source: &SourceArgs,
+    progress: &Progress,
+    make: impl Fn(Town) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     if let Some(path) = &source.from_json {
-        return decode_town(&read_json(path)?).map_err(|problem| Failure::wrong(vec![problem]));
+        return make(decoded(Towns::Town(&read_json(path)?))?);
     }
-    evaluate(resolve(source.flake.as_deref().unwrap_or("."))?, &source.evaluation, progress)
+    evaluate_into(resolve(source.flake.as_deref().unwrap_or("."))?, &source.evaluation, progress, make)
 }
 
 /// What the user means by a flake.
@@ -45,6 +59,15 @@ pub fn resolve(flake: &str) -> Result<FlakeRef, Failure> {
 ///
 /// As [`town`].
 pub fn evaluate(flake: FlakeRef, how: &EvaluationArgs, progress: &Progress) -> Result<Town, Failure> {
+    evaluate_into(flake, how, progress, Ok)
+}
+
+fn evaluate_into<T>(
+    flake: FlakeRef,
+    how: &EvaluationArgs,
+    progress: &Progress,
+    make: impl Fn(Town) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let mut request = Request::new(flake);
     request.attr.clone_from(&how.attr);
     request.timeout = how.timeout;
@@ -52,9 +75,11 @@ pub fn evaluate(flake: FlakeRef, how: &EvaluationArgs, progress: &Progress) -> R
     if let Some(mebibytes) = how.memory {
         request.memory_limit = mebibytes << 20;
     }
-    let evaluated = flake::evaluate(&request, progress)?;
-    progress.phase(|| "rendering".to_owned());
-    match &evaluated.towns {
+    flake::evaluate(&request, progress, |towns| make(decoded(towns)?))?.made
+}
+
+fn decoded(towns: Towns<'_>) -> Result<Town, Failure> {
+    match towns {
         Towns::Town(json) => decode_town(json),
         Towns::Hosts(json) => decode_hosts(json),
     }

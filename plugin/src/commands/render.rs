@@ -13,17 +13,20 @@ use crate::{
 };
 
 pub(super) fn run(args: &RenderArgs, progress: &Progress) -> Result<(), Failure> {
-    let town = town::town(&args.source, progress)?;
     let out = args.out.as_deref();
+    let manifests = || {
+        let town = town::town(&args.source, progress)?;
+        town::render(&town, &args.selection, progress)
+    };
     match (args.format, out) {
-        (Format::Dir, Some(directory)) => {
-            output::replace_directory(directory, &files(&town::render(&town, &args.selection, progress)?)?)
-        }
-        (Format::Json, _) => write(out, &json(&town::render(&town, &args.selection, progress)?)?),
+        (Format::Dir, Some(directory)) => output::replace_directory(directory, &files(&manifests()?)?),
+        (Format::Json, _) => write(out, &json(&manifests()?)?),
         (Format::Yaml | Format::Dir, _) => {
             let threads = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-            let stream =
-                to_kube_yaml(&town, &town::selection(&args.selection), threads).map_err(Failure::wrong)?;
+            let selection = town::selection(&args.selection);
+            let stream = town::town_into(&args.source, progress, |town| {
+                to_kube_yaml(&town, &selection, threads).map_err(Failure::wrong)
+            })?;
             progress.clear();
             report::warnings(&stream.warnings);
             write(out, &stream.yaml)

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use crate::progress::Progress;
 
 mod advice;
+mod complete;
 mod copy;
 mod error;
 mod failure;
@@ -84,24 +85,28 @@ impl Request {
 }
 
 /// JSON as Nix printed it, not looked at yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Towns {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Towns<'j> {
     /// One town.
-    Town(Vec<u8>),
-    /// An object with a town for each host that has one; at least one has.
-    Hosts(Vec<u8>),
+    Town(&'j [u8]),
+    /// An object with a town for each host that has one.
+    Hosts(&'j [u8]),
 }
 
 /// The answer to a [`Request`].
 #[derive(Clone, Debug)]
-pub struct Evaluated {
-    /// What was found.
-    pub towns: Towns,
+pub struct Evaluated<T> {
+    /// What was made of the town, or of the towns of hosts; of these there is at least one.
+    pub made: T,
     /// Where: the reference and attribute that Nix was asked for.
     pub installable: String,
 }
 
-/// Evaluates the town of a flake.
+/// Evaluates the town of a flake, and has `make` make something of it.
+///
+/// `make` is called as soon as the JSON is whole, while Nix gives its memory back: that hides most of its time. What it
+/// made is thrown away if Nix fails after all, or has more to say; then `make` may be called again, for something else.
+/// So it should do nothing that cannot be forgotten.
 ///
 /// # Guarantees
 ///
@@ -116,7 +121,11 @@ pub struct Evaluated {
 /// # Errors
 ///
 /// See [`EvalError`]; [`EvalError::class`] sorts them by exit status.
-pub fn evaluate(request: &Request, progress: &Progress) -> Result<Evaluated, EvalError> {
+pub fn evaluate<T>(
+    request: &Request,
+    progress: &Progress,
+    mut make: impl FnMut(Towns<'_>) -> T,
+) -> Result<Evaluated<T>, EvalError> {
     let deadline = Instant::now().checked_add(request.timeout);
     let asked = asked(request)?;
     let program = surroundings::on_path("nix").ok_or(EvalError::NixMissing)?;
@@ -132,13 +141,14 @@ pub fn evaluate(request: &Request, progress: &Progress) -> Result<Evaluated, Eva
     };
     evaluation.locate()?;
     if let Some(attribute) = asked {
-        let town =
-            evaluation.ask(&Question::Attribute(attribute.clone())).map_err(|why| forgotten(why, request))?;
-        return Ok(evaluation.answer(&attribute, Towns::Town(town.output)));
+        let town = evaluation
+            .ask(&Question::Attribute(attribute.clone()), &mut make)
+            .map_err(|why| forgotten(why, request))?;
+        return Ok(evaluation.answer(&attribute, town.made));
     }
-    match evaluation.ask(&Question::Attribute("nuketown".to_owned())) {
-        Ok(town) => Ok(evaluation.answer("nuketown", Towns::Town(town.output))),
-        Err(EvalError::NoAttribute { .. }) => evaluation.ask_hosts(),
+    match evaluation.ask(&Question::Attribute("nuketown".to_owned()), &mut make) {
+        Ok(town) => Ok(evaluation.answer("nuketown", town.made)),
+        Err(EvalError::NoAttribute { .. }) => evaluation.ask_hosts(&mut make),
         Err(why) => Err(why),
     }
 }
@@ -186,8 +196,9 @@ struct Evaluation<'a> {
 }
 
 /// One run of Nix that succeeded.
-struct Answer {
+struct Answer<T> {
     output: Vec<u8>,
+    made: T,
     hosts: Vec<String>,
 }
 
@@ -226,15 +237,21 @@ impl Evaluation<'_> {
         Ok(String::from_utf8_lossy(&finished.output).into_owned())
     }
 
-    fn ask(&self, question: &Question) -> Result<Answer, EvalError> {
+    fn ask<T>(
+        &self,
+        question: &Question,
+        make: &mut impl FnMut(Towns<'_>) -> T,
+    ) -> Result<Answer<T>, EvalError> {
         let flake = &self.request.flake;
         self.progress.phase(|| format!("evaluating {flake}"));
         let online = !is_without_inputs(flake);
         let store = self.surroundings.store.as_deref();
         let job = self.job(nix::arguments(&self.reference, question, store, !online));
-        let mut watching = Watching { log: Log::default(), progress: self.progress };
+        let mut make = |json: &[u8]| make(question.towns(json));
+        let mut watching =
+            Watching { log: Log::default(), progress: self.progress, make: &mut make, made: None };
         let ran = run::run(&job, &mut watching);
-        let mut log = watching.log;
+        let Watching { mut log, made, .. } = watching;
         log.finish();
         let phase = if *question == Question::Hosts { Phase::Hosts } else { Phase::Town };
         let Finished { status, output } = ran.map_err(|why| self.stopped(why, phase, log.doing()))?;
@@ -243,27 +260,35 @@ impl Evaluation<'_> {
             let memory = job.memory;
             return Err(Failure { flake, question, store, online, memory, status, log: &log }.explain());
         }
-        Ok(Answer { output, hosts: log.hosts })
+        let made = made.filter(|(_, length)| output[*length..].trim_ascii().is_empty());
+        let made = match made {
+            Some((made, _)) => made,
+            None => {
+                self.progress.phase(|| "rendering".to_owned());
+                make(&output)
+            }
+        };
+        Ok(Answer { output, made, hosts: log.hosts })
     }
 
-    fn ask_hosts(&self) -> Result<Evaluated, EvalError> {
+    fn ask_hosts<T>(&self, make: &mut impl FnMut(Towns<'_>) -> T) -> Result<Evaluated<T>, EvalError> {
         let flake = &self.request.flake;
         let no_town = |hosts| EvalError::NoTown {
             flake: flake.to_string(),
             hosts,
             untracked: failure::untracked(flake),
         };
-        match self.ask(&Question::Hosts) {
+        match self.ask(&Question::Hosts, make) {
             Ok(answer) if answer.output.trim_ascii() == b"{}" => Err(no_town(Some(answer.hosts))),
-            Ok(answer) => Ok(self.answer(Question::Hosts.attribute(), Towns::Hosts(answer.output))),
+            Ok(answer) => Ok(self.answer(Question::Hosts.attribute(), answer.made)),
             Err(EvalError::NoAttribute { .. }) => Err(no_town(None)),
             Err(why) => Err(why),
         }
     }
 
-    fn answer(&self, attribute: &str, towns: Towns) -> Evaluated {
+    fn answer<T>(&self, attribute: &str, made: T) -> Evaluated<T> {
         Evaluated {
-            towns,
+            made,
             installable: format!("{}{}", self.request.flake.url(), reference::fragment(attribute)),
         }
     }
@@ -312,15 +337,25 @@ fn is_without_inputs(flake: &FlakeRef) -> bool {
     }
 }
 
-/// Reads the log and shows the time.
-struct Watching<'a> {
+/// Reads the log, shows the time, and makes something of the answer when it is there.
+struct Watching<'a, T> {
     log: Log,
     progress: &'a Progress,
+    make: &'a mut dyn FnMut(&[u8]) -> T,
+    /// What was made last, and of how many bytes.
+    made: Option<(T, usize)>,
 }
 
-impl Watcher for Watching<'_> {
+impl<T> Watcher for Watching<'_, T> {
     fn errors(&mut self, bytes: &[u8]) {
         self.log.push(bytes);
+    }
+
+    fn whole(&mut self, output: &[u8]) {
+        // Once: a program that prints many documents must not keep us from watching it.
+        if self.made.is_none() {
+            self.made = Some(((self.make)(output), output.len()));
+        }
     }
 
     fn tick(&mut self) -> bool {
@@ -333,6 +368,8 @@ struct Quiet;
 
 impl Watcher for Quiet {
     fn errors(&mut self, _: &[u8]) {}
+
+    fn whole(&mut self, _: &[u8]) {}
 
     fn tick(&mut self) -> bool {
         false

@@ -11,6 +11,8 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use super::Towns;
+
 /// What is asked of a flake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Question {
@@ -65,6 +67,14 @@ impl Question {
         match self {
             Self::Attribute(attribute) => attribute,
             Self::Hosts => "nixosConfigurations",
+        }
+    }
+
+    /// What the answer is.
+    pub(super) fn towns<'j>(&self, json: &'j [u8]) -> Towns<'j> {
+        match self {
+            Self::Attribute(_) => Towns::Town(json),
+            Self::Hosts => Towns::Hosts(json),
         }
     }
 }

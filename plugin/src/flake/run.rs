@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
+use super::complete::Brackets;
 use super::interrupt::Interrupts;
 use super::launch;
 
@@ -65,12 +66,19 @@ pub(super) enum Stopped {
 pub(super) trait Watcher {
     /// The program wrote this to its standard error.
     fn errors(&mut self, bytes: &[u8]);
+    /// The program has not ended, and its standard output so far is one whole JSON object or list of at most [`EARLY`]
+    /// bytes: the caller can look at it already. The program may still fail, and may still write more.
+    fn whole(&mut self, output: &[u8]);
     /// Called about ten times a second as long as it returns true, for a display of the time.
     fn tick(&mut self) -> bool;
 }
 
 /// How often [`Watcher::tick`] is called.
 const TICK: Duration = Duration::from_millis(100);
+
+/// The longest output that [`Watcher::whole`] is told of. Nothing is watched meanwhile, so it must be looked at in less
+/// than a tick; and what takes longer gains nothing from the few milliseconds.
+const EARLY: usize = 128 * 1024;
 
 /// Runs the job to its end.
 pub(super) fn run(job: &Job, watcher: &mut dyn Watcher) -> Result<Finished, Stopped> {
@@ -110,6 +118,7 @@ impl Caged {
     fn watch(&mut self, job: &Job, watcher: &mut dyn Watcher) -> Result<(), Stopped> {
         let mut pipes = Pipes { out: self.child.stdout.take(), err: self.child.stderr.take() };
         pipes.never_block().map_err(Stopped::Watch)?;
+        let mut brackets = Brackets::default();
         loop {
             self.wait(&pipes, job.deadline).map_err(Stopped::Watch)?;
             if let Some(signal) = self.interrupts.take() {
@@ -117,12 +126,16 @@ impl Caged {
             }
             // Before reading: what the program wrote is then all in the pipes. Others may still hold them open.
             let ended = self.has_ended().map_err(Stopped::Watch)?;
+            let known = self.output.len();
             if !pipes.read_output(&mut self.output, job.output).map_err(Stopped::Watch)? {
                 return Err(Stopped::Output);
             }
             pipes.read_errors(watcher).map_err(Stopped::Watch)?;
             if ended {
                 return Ok(());
+            }
+            if self.output.len() <= EARLY && brackets.read(&self.output[known..]) {
+                watcher.whole(&self.output);
             }
             if job.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Err(Stopped::Deadline);

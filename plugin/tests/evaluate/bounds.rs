@@ -29,6 +29,8 @@ pub(crate) const CASES: &[Case] = cases![
     a_killed_program_takes_the_evaluation_with_it,
     a_process_that_nix_left_behind_is_ended,
     a_nix_that_crashes_is_an_error,
+    a_nix_that_fails_after_its_answer_has_failed,
+    a_nix_that_goes_on_after_its_answer_is_heard_out,
     a_nix_that_cannot_be_started_is_an_error,
     a_missing_nix_is_an_error,
     an_old_nix_is_an_error,
@@ -245,6 +247,30 @@ fn a_nix_that_crashes_is_an_error(nix: &Nix) {
     world.wrap_nix("echo half; echo 'last words' >&2; kill -SEGV $$");
     let (cause, _) = world.evaluate(&[&flake]).fails("Crashed", 3);
     assert_eq!(cause, "it was ended by signal 11\n    at last words");
+}
+
+/// Evaluates with a Nix that prints a town, waits until that has been looked at, and then does something else.
+fn evaluate_with_second_thoughts(nix: &Nix, then: &str) -> Outcome {
+    let world = World::new(nix);
+    let flake = world.flake("town", TOWN);
+    let pipe = world.path("looked-at");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let wait = format!("read line <'{}'", pipe.display());
+    world.wrap_nix(&format!("echo '{{ \"domain\": \"a\" }}'; {wait}; {then}"));
+    world.evaluate(&[&flake, "--tell", pipe.to_str().unwrap()])
+}
+
+fn a_nix_that_fails_after_its_answer_has_failed(nix: &Nix) {
+    let outcome = evaluate_with_second_thoughts(nix, "echo 'error: too early' >&2; exit 1");
+    let (cause, _) = outcome.fails("Evaluation", 3);
+    assert!(cause.contains("too early"), "{cause}");
+}
+
+fn a_nix_that_goes_on_after_its_answer_is_heard_out(nix: &Nix) {
+    assert_eq!(evaluate_with_second_thoughts(nix, "exit 0").town()["domain"], "a");
+    assert_eq!(evaluate_with_second_thoughts(nix, "echo; exit 0").town()["domain"], "a");
+    let outcome = evaluate_with_second_thoughts(nix, "echo '{}'; exit 0");
+    assert_eq!(outcome.report["text"], "{ \"domain\": \"a\" }\n{}\n");
 }
 
 fn a_nix_that_cannot_be_started_is_an_error(nix: &Nix) {

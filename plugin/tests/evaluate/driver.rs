@@ -1,5 +1,6 @@
 //! The process that evaluates: a small program around `nuketown_plugin::flake`, as the real ones are.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,14 +23,18 @@ pub(crate) fn evaluate_if_asked() -> Option<ExitCode> {
     };
     let progress = Progress::on_terminal();
     let (attr, timeout, memory) = (option("--attr"), option("--timeout-ms"), option("--memory"));
-    let (store, revision) = (option("--store"), option("--revision"));
+    let (store, revision, mut tell) = (option("--store"), option("--revision"), option("--tell"));
     let evaluated = resolve(&arguments.concat(), revision).and_then(|flake| {
         let mut request = Request::new(flake);
         request.attr = attr;
         request.timeout = timeout.map_or(request.timeout, |ms| Duration::from_millis(ms.parse().unwrap()));
         request.memory_limit = memory.map_or(request.memory_limit, |bytes| bytes.parse().unwrap());
         request.store = store.map(PathBuf::from);
-        flake::evaluate(&request, &progress)
+        flake::evaluate(&request, &progress, |towns| {
+            // Opening a pipe that has a name waits for its reader, which then sees its end.
+            tell.take().map(|pipe| File::options().write(true).open(pipe).unwrap());
+            found(towns)
+        })
     });
     progress.clear();
     Some(report(evaluated))
@@ -42,14 +47,21 @@ fn resolve(given: &str, revision: Option<String>) -> Result<FlakeRef, EvalError>
     }
 }
 
-fn report(evaluated: Result<Evaluated, EvalError>) -> ExitCode {
+/// Which kind of towns it is, and the JSON; if it is none, what it is instead.
+fn found(towns: Towns<'_>) -> (&'static str, serde_json::Value) {
+    let (kind, json) = match towns {
+        Towns::Town(json) => ("town", json),
+        Towns::Hosts(json) => ("hosts", json),
+    };
+    match serde_json::from_slice(json) {
+        Ok(value) => (kind, value),
+        Err(_) => ("text", String::from_utf8_lossy(json).into()),
+    }
+}
+
+fn report(evaluated: Result<Evaluated<(&str, serde_json::Value)>, EvalError>) -> ExitCode {
     let (report, code) = match evaluated {
-        Ok(Evaluated { towns, installable }) => {
-            let (kind, json) = match &towns {
-                Towns::Town(json) => ("town", json),
-                Towns::Hosts(json) => ("hosts", json),
-            };
-            let value: serde_json::Value = serde_json::from_slice(json).unwrap();
+        Ok(Evaluated { made: (kind, value), installable }) => {
             (json!({ kind: value, "installable": installable }), 0)
         }
         Err(why) => {
