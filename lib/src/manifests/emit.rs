@@ -10,6 +10,7 @@
 
 mod entries;
 mod literal;
+mod position;
 
 use std::{collections::HashMap, fmt};
 
@@ -20,6 +21,7 @@ use serde::{
 
 use entries::Entries;
 use literal::push_indent;
+use position::Position;
 
 /// A value has no YAML form, or none that this emitter knows. It does not happen for the objects of this library.
 #[derive(Debug, thiserror::Error)]
@@ -41,21 +43,14 @@ impl ser::Error for YamlError {
 /// Writes values one after the other, and remembers the scalars that it has seen.
 #[derive(Debug, Default)]
 pub(super) struct Emitter {
-    /// Formatted map keys, values behind a key, and items of a list: where a scalar stands decides on its quotes.
+    /// Formatted map keys, values behind a key, and items of a list: where a scalar stands decides on its quotes, and on
+    /// what is around it, which is remembered with it.
     known: [HashMap<Box<str>, Box<str>, foldhash::fast::RandomState>; 3],
     /// Formatted names of fields, by the address and length of the name: it is part of the program, and so at hand
     /// without reading it.
     fields: HashMap<(usize, usize), Box<str>, foldhash::fast::RandomState>,
     /// Where scalars are formatted.
     scratch: String,
-}
-
-/// Where a scalar stands.
-#[derive(Clone, Copy)]
-enum Position {
-    Key = 0,
-    Value = 1,
-    Item = 2,
 }
 
 /// Longer scalars are rarely repeated.
@@ -69,20 +64,20 @@ impl Emitter {
         value.serialize(Node { emitter: self, out, place: Place::Root })
     }
 
-    /// Appends the name of a field.
+    /// Appends the name of a field, with its colon.
     fn field(&mut self, name: &'static str, out: &mut String) -> Result<(), YamlError> {
         let place = (name.as_ptr().addr(), name.len());
         if let Some(formatted) = self.fields.get(&place) {
             out.push_str(formatted);
             return Ok(());
         }
-        let formatted = Position::Key.format(name, &mut self.scratch)?;
-        out.push_str(formatted);
+        let formatted = format!("{}:", Position::Key.format(name, &mut self.scratch)?);
+        out.push_str(&formatted);
         self.fields.insert(place, formatted.into());
         Ok(())
     }
 
-    /// Appends a scalar as it stands at `position`. One of several lines is shifted to `indent`.
+    /// Appends a scalar as it stands at `position`, with what is around it. One of several lines is shifted to `indent`.
     fn scalar(
         &mut self,
         text: &str,
@@ -96,57 +91,26 @@ impl Emitter {
             out.push_str(formatted);
             return Ok(());
         }
+        let (before, after) = position.around();
         if !matches!(position, Position::Key) && literal::is_ordinary(text) {
+            out.push_str(before);
             literal::append(text, indent, out);
+            out.push_str(after);
             return Ok(());
         }
         let formatted = position.format(text, &mut self.scratch)?;
         if formatted.contains('\n') {
+            out.push_str(before);
             literal::shift(formatted, indent, out);
+            out.push_str(after);
             return Ok(());
         }
-        out.push_str(formatted);
+        let formatted = format!("{before}{formatted}{after}");
+        out.push_str(&formatted);
         if is_short && known.len() < REMEMBERED_COUNT {
             known.insert(text.into(), formatted.into());
         }
         Ok(())
-    }
-}
-
-impl Position {
-    /// The scalar as serde-saphyr writes it there, without what stands around it.
-    fn format<'s>(self, text: &str, scratch: &'s mut String) -> Result<&'s str, YamlError> {
-        scratch.clear();
-        let (before, after) = match self {
-            Self::Key => {
-                serde_saphyr::to_fmt_writer(scratch, &Pair(text, 0))?;
-                ("", ": 0\n")
-            }
-            Self::Value => {
-                serde_saphyr::to_fmt_writer(scratch, &Pair("k", text))?;
-                ("k: ", "\n")
-            }
-            Self::Item => {
-                serde_saphyr::to_fmt_writer(scratch, &[text])?;
-                ("- ", "\n")
-            }
-        };
-        let inner = scratch.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
-        // A key of several lines has a form of its own (YAML 1.2, section 8.2.2), which no object here needs.
-        inner
-            .filter(|inner| !(matches!(self, Self::Key) && inner.contains('\n')))
-            .ok_or_else(|| YamlError::Unsupported(format!("{scratch:?}")))
-    }
-}
-
-/// A map of one entry.
-struct Pair<'k, V>(&'k str, V);
-
-impl<V: Serialize> Serialize for Pair<'_, V> {
-    fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(1))?;
-        ser::SerializeMap::serialize_entry(&mut map, self.0, &self.1)?;
-        ser::SerializeMap::end(map)
     }
 }
 
@@ -218,14 +182,12 @@ impl Block<'_> {
     fn entry<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), YamlError> {
         self.next();
         self.node.emitter.scalar(key, Position::Key, self.column, self.node.out)?;
-        self.node.out.push(':');
         self.child(value, Place::Value(self.column))
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), YamlError> {
         self.next();
         self.node.emitter.field(name, self.node.out)?;
-        self.node.out.push(':');
         self.child(value, Place::Value(self.column))
     }
 
@@ -290,10 +252,7 @@ impl<'e> ser::Serializer for Node<'e> {
             Place::Value(column) => (Position::Value, column),
             Place::Item(column) => (Position::Item, column),
         };
-        self.out.push(' ');
-        self.emitter.scalar(text, position, column, self.out)?;
-        self.out.push('\n');
-        Ok(())
+        self.emitter.scalar(text, position, column, self.out)
     }
 
     fn serialize_none(self) -> Result<(), YamlError> {
