@@ -22,9 +22,9 @@ pub(super) fn run(args: &RenderArgs, progress: &Progress) -> Result<(), Failure>
         (Format::Dir, Some(directory)) => output::replace_directory(directory, &files(&manifests()?)?),
         (Format::Json, _) => write(out, &json(&manifests()?)?),
         (Format::Yaml | Format::Dir, _) => {
-            let threads = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
             let selection = town::selection(&args.selection);
             let stream = town::town_into(&args.source, progress, |town| {
+                let threads = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
                 to_kube_yaml(&town, &selection, threads).map_err(Failure::wrong)
             })?;
             progress.clear();

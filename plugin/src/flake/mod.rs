@@ -251,7 +251,7 @@ impl Evaluation<'_> {
         let mut watching =
             Watching { log: Log::default(), progress: self.progress, make: &mut make, made: None };
         let ran = run::run(&job, &mut watching);
-        let Watching { mut log, made, .. } = watching;
+        let Watching { mut log, made: early, .. } = watching;
         log.finish();
         let phase = if *question == Question::Hosts { Phase::Hosts } else { Phase::Town };
         let Finished { status, output } = ran.map_err(|why| self.stopped(why, phase, log.doing()))?;
@@ -260,15 +260,14 @@ impl Evaluation<'_> {
             let memory = job.memory;
             return Err(Failure { flake, question, store, online, memory, status, log: &log }.explain());
         }
-        let made = made.filter(|(_, length)| output[*length..].trim_ascii().is_empty());
-        let made = match made {
-            Some((made, _)) => made,
-            None => {
-                self.progress.phase(|| "rendering".to_owned());
-                make(&output)
-            }
+        let made_of_all = early.filter(|(_, length)| output[*length..].trim_ascii().is_empty());
+        let result = if let Some((result, _)) = made_of_all {
+            result
+        } else {
+            self.progress.phase(|| "rendering".to_owned());
+            make(&output)
         };
-        Ok(Answer { output, made, hosts: log.hosts })
+        Ok(Answer { output, made: result, hosts: log.hosts })
     }
 
     fn ask_hosts<T>(&self, make: &mut impl FnMut(Towns<'_>) -> T) -> Result<Evaluated<T>, EvalError> {
