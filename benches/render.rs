@@ -14,6 +14,10 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use nuketown::{Selection, decode_town, to_kube_yaml};
 use serde_json::json;
 
+/// The command's own allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A town of `count` cloud agents, each with what a real one has.
 fn town(count: u32) -> Vec<u8> {
     let agent = |i: u32| {
