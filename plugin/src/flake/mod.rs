@@ -246,7 +246,10 @@ impl Evaluation<'_> {
         self.progress.phase(|| format!("evaluating {flake}"));
         let online = !is_without_inputs(flake);
         let store = self.surroundings.store.as_deref();
-        let job = self.job(nix::arguments(&self.reference, question, store, !online));
+        let mut job = self.job(nix::arguments(&self.reference, question, store, !online));
+        if !online {
+            job.environment.extend(surroundings::without_network());
+        }
         let mut make = |json: &[u8]| make(question.towns(json));
         let mut watching =
             Watching { log: Log::default(), progress: self.progress, make: &mut make, made: None };

@@ -114,6 +114,19 @@ fn without_monitor() -> [(OsString, Option<OsString>); 3] {
     ]
 }
 
+/// Keeps an evaluation from the network that needs nothing from it. Nix's `--offline` gives up sooner, but asks once for
+/// what a flake names with its hash, which would have a pull request send requests from inside the cluster.
+///
+/// Downloads go through a proxy (curl(1), "Environment") at port 0, where nothing can be; Git speaks to no other machine
+/// (git(1), `GIT_ALLOW_PROTOCOL`).
+pub(super) fn without_network() -> impl Iterator<Item = (OsString, Option<OsString>)> {
+    let nowhere =
+        ["http_proxy", "https_proxy", "HTTPS_PROXY", "ftp_proxy", "FTP_PROXY", "all_proxy", "ALL_PROXY"];
+    let nowhere = nowhere.map(|name| (name.into(), Some("http://127.0.0.1:0".into())));
+    let direct = ["no_proxy", "NO_PROXY"].map(|name| (name.into(), None));
+    nowhere.into_iter().chain(direct).chain([("GIT_ALLOW_PROTOCOL".into(), Some("file".into()))])
+}
+
 /// The bytes of address space that an evaluation gets where nothing else is asked for: half of the memory that this
 /// machine (or its container, by cgroup-v2's `memory.max`) has, at most 8 GiB, at least 256 MiB.
 ///

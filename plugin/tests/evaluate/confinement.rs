@@ -137,10 +137,17 @@ fn a_flake_without_inputs_gets_nothing_from_the_network(nix: &Nix) {
         world.flake_with("town", "inputs.a.url = \"http://127.0.0.1:9/a.tar.gz\";", "{ nuketown = { }; }");
     let (_, hint) = world.evaluate(&[&flake]).fails_as_one_of(&["Fetch", "Lock"]);
     assert!(hint.contains("nix flake lock"), "{hint}");
-    let town = r#"builtins.readFile (builtins.fetchurl { url = "http://127.0.0.1:9/x";
-        sha256 = "0000000000000000000000000000000000000000000000000000"; })"#;
-    world.flake("fetch", town);
+    // With a hash, `--offline` alone would ask for it once.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/x", listener.local_addr().unwrap());
+    let hash = "0".repeat(52);
+    world.flake(
+        "fetch",
+        &format!("builtins.readFile (builtins.fetchurl {{ url = \"{url}\"; sha256 = \"{hash}\"; }})"),
+    );
     world.evaluate(&["fetch"]).fails("Fetch", 3);
+    listener.set_nonblocking(true).unwrap();
+    assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock, "something was asked for");
 }
 
 fn a_fetch_without_a_hash_is_refused(nix: &Nix) {
