@@ -45,10 +45,10 @@ impl ser::Error for YamlError {
 pub(super) struct Emitter {
     /// Formatted map keys, values behind a key, and items of a list: where a scalar stands decides on its quotes, and on
     /// what is around it, which is remembered with it.
-    known: [HashMap<Box<str>, Box<str>, foldhash::fast::RandomState>; 3],
+    known: [HashMap<Box<str>, Box<str>, foldhash::fast::FixedState>; 3],
     /// Formatted names of fields, by the address and length of the name: it is part of the program, and so at hand
     /// without reading it.
-    fields: HashMap<(usize, usize), Box<str>, foldhash::fast::RandomState>,
+    fields: HashMap<(usize, usize), Box<str>, foldhash::fast::FixedState>,
     /// Where scalars are formatted.
     scratch: String,
 }
