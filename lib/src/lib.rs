@@ -38,6 +38,7 @@ pub use model::DeploymentModel;
 pub use plan::Selection;
 pub use problem::Problem;
 pub use schema::schema;
+pub use text::nearest;
 pub use town::{Town, decode_hosts, decode_town};
 
 /// The version of nuketown, which is the tag of its general agent image.

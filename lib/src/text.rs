@@ -102,7 +102,8 @@ pub(crate) fn attribute(name: &str) -> String {
 const NAME_MAX: usize = 255;
 
 /// The known name that was probably meant: equal but for case, or at most a third of its letters away.
-pub(crate) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+#[must_use]
+pub fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     if name.len() > NAME_MAX {
         return None;
     }

@@ -10,6 +10,7 @@ mod check;
 mod egress;
 pub(crate) mod identity;
 mod quota;
+mod selection;
 pub(crate) mod volume;
 mod warning;
 
@@ -17,6 +18,7 @@ use std::collections::BTreeSet;
 
 pub(crate) use identity::Identity;
 pub(crate) use quota::{Bounds, Quota};
+pub use selection::Selection;
 pub(crate) use volume::Volume;
 pub(crate) use warning::warnings;
 
@@ -26,19 +28,6 @@ use crate::{
     town::{Agent, ImageMode, Tier, defaults},
     values::{AgentName, Egress, ImageReference, NamespaceName, PreviewSlug, Seconds, TierName, Uid},
 };
-
-/// What to render of a town.
-#[derive(Clone, Debug, Default)]
-pub struct Selection {
-    /// The agents to render; all cloud agents where empty. The namespace's own objects always cover the whole town.
-    pub agents: BTreeSet<AgentName>,
-    /// Renders a preview environment: a namespace and XMPP resource of its own, volumes that are not retained, no
-    /// keys registered at GitHub.
-    pub preview: Option<PreviewSlug>,
-    /// Whether a town without a cloud agent is an empty result. Otherwise it is an error, because an empty result
-    /// means "delete everything" to whoever applies it with pruning.
-    pub allow_empty: bool,
-}
 
 /// All that is needed to write a town's manifests.
 #[derive(Debug)]
@@ -77,19 +66,16 @@ pub(crate) struct AgentPlan<'t> {
 /// Every problem of the town, in the order of its attributes.
 pub(crate) fn plan<'t>(town: &'t Town, selection: &'t Selection) -> Result<Plan<'t>, Vec<Problem>> {
     let mut problems = check::town(town);
-    problems.extend(unknown_selection(town, selection));
+    problems.extend(selection::problems(town, selection));
     let preview = selection.preview.as_ref();
-    let namespace = match preview {
-        None => town.cloud.namespace.to_string(),
-        Some(slug) => format!("{}-{slug}", town.cloud.namespace),
-    };
+    let namespace = selection.namespace(town);
     if namespace.parse::<NamespaceName>().is_err() {
         problems.push(
             Problem::new(
                 "the preview's namespace has no valid name",
                 format!("{namespace:?} has more than 63 characters"),
             )
-            .hint("use a shorter slug or a shorter cloud.namespace"),
+            .hint("use a shorter slug or a shorter namespace"),
         );
     }
     let mut agents = Vec::new();
@@ -127,24 +113,6 @@ fn no_cloud_agent(town: &Town) -> Problem {
         .hint("set agents.<name>.cloud.enable or cloud.enable, or allow an empty result with --allow-empty")
 }
 
-fn unknown_selection(town: &Town, selection: &Selection) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for name in &selection.agents {
-        match town.agents.get(name) {
-            None => problems.push(unknown_agent("the selected agent", name, town)),
-            Some(agent) if DeploymentModel::of(town, agent) != DeploymentModel::Cloud => problems.push(
-                Problem::new(
-                    format!("agent `{name}` has no manifests"),
-                    format!("{name} is a {} agent", DeploymentModel::of(town, agent)),
-                )
-                .hint(format!("set agents.{name}.cloud.enable to run it in the cluster")),
-            ),
-            Some(_) => {}
-        }
-    }
-    problems
-}
-
 /// A name that no agent of the town has.
 pub(crate) fn unknown_agent(what: &str, name: &AgentName, town: &Town) -> Problem {
     let problem = Problem::new(
@@ -162,10 +130,10 @@ impl<'t> AgentPlan<'t> {
         town: &'t Town,
         name: &'t AgentName,
         agent: &'t Agent,
-        selection: &Selection,
+        selection: &'t Selection,
     ) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let tiers = tiers(town, name, agent, &mut problems);
+        let tiers = tiers(town, name, agent, selection.tiers.get(name), &mut problems);
         let volumes = volume::volumes(town, name, agent, &mut problems);
         let identity = identity::identity(name, agent, &mut problems);
         problems.extend(egress::server_can_be_opened(town, name, agent));
@@ -196,14 +164,16 @@ impl<'t> AgentPlan<'t> {
 
 type Tiers<'t> = (&'t TierName, &'t Tier, &'t TierName, &'t Tier);
 
-/// The tier that an agent starts on and the largest that it may ask for.
+/// The tier that an agent starts on and the largest that it may ask for. A selected tier takes the place of the declared
+/// one, and never moves the maximum: that is the cost that was agreed on.
 fn tiers<'t>(
     town: &'t Town,
     name: &AgentName,
     agent: &'t Agent,
+    selected: Option<&'t TierName>,
     problems: &mut Vec<Problem>,
 ) -> Option<Tiers<'t>> {
-    let (start, start_place) = match &agent.cloud.resources {
+    let (declared, declared_place) = match &agent.cloud.resources {
         Some(tier) => (tier, format!("agents.{name}.cloud.resources")),
         None => (&town.cloud.resources, "cloud.resources".to_owned()),
     };
@@ -211,8 +181,12 @@ fn tiers<'t>(
         match (&agent.cloud.scaling.max_resources, &town.cloud.scaling.max_resources) {
             (Some(tier), _) => (tier, format!("agents.{name}.cloud.scaling.maxResources")),
             (None, Some(tier)) => (tier, "cloud.scaling.maxResources".to_owned()),
-            (None, None) => (start, start_place.clone()),
+            (None, None) => (declared, declared_place.clone()),
         };
+    let (start, start_place) = match selected {
+        Some(tier) => (tier, format!("the tier selected for {name}")),
+        None => (declared, declared_place),
+    };
     let mut find = |tier: &'t TierName, place: &str| {
         let found = town.cloud.tiers.get(tier);
         if found.is_none() {
@@ -228,7 +202,11 @@ fn tiers<'t>(
                 format!("agent `{name}` starts above its maximum"),
                 format!("{ceiling_place} is \"{ceiling}\", below {start_place} \"{start}\": {shortfall}"),
             )
-            .hint("raise maxResources to a tier that has at least as much of everything"),
+            .hint(if selected.is_some() {
+                "select a tier that has no more of anything than the maximum"
+            } else {
+                "raise maxResources to a tier that has at least as much of everything"
+            }),
         );
         return None;
     }
