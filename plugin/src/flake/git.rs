@@ -74,6 +74,17 @@ pub(super) fn make_repository(directory: &Path) -> Result<(), EvalError> {
     checked(git(directory, &["add", "--all", "--force"])?).map(drop)
 }
 
+/// The content of a file in a commit, if there is such a file; `path` is relative to the top.
+pub(super) fn file_at(top: &Path, commit: &str, path: &Path) -> Result<Option<Vec<u8>>, EvalError> {
+    let path = path.to_string_lossy();
+    // A path is a pattern otherwise.
+    let listed = checked(git(top, &["--literal-pathspecs", "ls-tree", "-z", commit, "--", &path])?)?;
+    if listed.stdout.is_empty() {
+        return Ok(None);
+    }
+    checked(git(top, &["cat-file", "blob", &format!("{commit}:{path}")])?).map(|output| Some(output.stdout))
+}
+
 fn paths(top: &Path, arguments: &[&str]) -> Result<Vec<PathBuf>, EvalError> {
     let output = checked(git(top, arguments)?)?;
     let names = output.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty());

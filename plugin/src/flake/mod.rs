@@ -12,8 +12,7 @@
 //! The files, from the outside in: `reference` (what is meant), `nix` (the command line), `surroundings` (environment and
 //! store), `run` and `launch` (the bounded process), `log` and `failure` (what it says).
 
-use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::progress::Progress;
@@ -26,6 +25,7 @@ mod failure;
 mod git;
 mod interrupt;
 mod launch;
+mod lock;
 mod log;
 mod nix;
 mod reference;
@@ -40,7 +40,7 @@ pub use git::commit;
 pub use interrupt::end_by;
 pub use launch::launch_if_asked;
 pub use reference::FlakeRef;
-pub use surroundings::default_memory_limit;
+pub use surroundings::{default_memory_limit, on_path};
 
 use failure::Failure;
 use log::Log;
@@ -65,6 +65,9 @@ pub struct Request {
     pub memory_limit: u64,
     /// The store to use, where it is not to be chosen.
     pub store: Option<PathBuf>,
+    /// A directory of one's own for all that Nix keeps outside of the store: its caches, and its home where the user's
+    /// cannot be used.
+    pub private: Option<PathBuf>,
     /// The program whose `main` calls [`launch_if_asked`], if it is not this one.
     pub launcher: Option<PathBuf>,
 }
@@ -79,6 +82,7 @@ impl Request {
             timeout: Duration::from_secs(50),
             memory_limit: default_memory_limit(),
             store: None,
+            private: None,
             launcher: None,
         }
     }
@@ -129,7 +133,8 @@ pub fn evaluate<T>(
     let deadline = Instant::now().checked_add(request.timeout);
     let asked = asked(request)?;
     let program = surroundings::on_path("nix").ok_or(EvalError::NixMissing)?;
-    let surroundings = Surroundings::prepare(request.store.as_deref()).map_err(EvalError::Scratch)?;
+    let surroundings = Surroundings::prepare(request.store.as_deref(), request.private.as_deref())
+        .map_err(EvalError::Scratch)?;
     let mut evaluation = Evaluation {
         request,
         progress,
@@ -203,10 +208,16 @@ struct Answer<T> {
 }
 
 impl Evaluation<'_> {
-    /// Works out what to ask for. It is the reference itself, but for a path that an old Nix does not understand.
+    /// Works out what to ask for. It is the reference itself, but for a flake below the top of a tree that is no
+    /// repository, and for a path that an old Nix does not understand.
     fn locate(&mut self) -> Result<(), EvalError> {
         self.reference = self.request.flake.url();
         let Some(directory) = self.request.flake.directory() else { return Ok(()) };
+        if directory.is_below_files() {
+            let tree = self.copy(|tree| copy::all_files(directory.tree(), tree))?;
+            self.reference = format!("git+file://{}{}", reference::encoded(&tree), directory.parameters());
+            return Ok(());
+        }
         if !directory.is_encoded() || nix::decodes_paths(&self.version()?) {
             return Ok(());
         }
@@ -221,14 +232,20 @@ impl Evaluation<'_> {
                 self.directory = Some(top.clone());
             }
             Some(top) => {
-                let scratch = self.surroundings.scratch().and_then(|scratch| scratch.directory("source"));
-                let tree = scratch.and_then(|tree| tree.canonicalize()).map_err(EvalError::Scratch)?;
-                copy::tracked_files(top, &tree)?;
+                let tree = self.copy(|tree| copy::tracked_files(top, tree))?;
                 self.reference =
                     format!("git+file://{}{}", reference::encoded(&tree), directory.parameters());
             }
         }
         Ok(())
+    }
+
+    /// A temporary tree that `fill` fills.
+    fn copy(&mut self, fill: impl Fn(&Path) -> Result<(), EvalError>) -> Result<PathBuf, EvalError> {
+        let scratch = self.surroundings.scratch().and_then(|scratch| scratch.directory("source"));
+        let tree = scratch.and_then(|tree| tree.canonicalize()).map_err(EvalError::Scratch)?;
+        fill(&tree)?;
+        Ok(tree)
     }
 
     fn version(&self) -> Result<String, EvalError> {
@@ -244,7 +261,7 @@ impl Evaluation<'_> {
     ) -> Result<Answer<T>, EvalError> {
         let flake = &self.request.flake;
         self.progress.phase(|| format!("evaluating {flake}"));
-        let online = !is_without_inputs(flake);
+        let online = !lock::is_without_inputs(flake);
         let store = self.surroundings.store.as_deref();
         let mut job = self.job(nix::arguments(&self.reference, question, store, !online));
         if !online {
@@ -322,20 +339,6 @@ impl Evaluation<'_> {
                 EvalError::TimedOut { flake, phase, after: self.request.timeout, doing }
             }
         }
-    }
-}
-
-/// Whether the flake is on this machine and locks no input, so that nothing has to be downloaded.
-fn is_without_inputs(flake: &FlakeRef) -> bool {
-    let Some(directory) = flake.directory().filter(|directory| directory.is_as_on_disk()) else {
-        return false;
-    };
-    match std::fs::read(directory.flake.join("flake.lock")) {
-        Ok(lock) => {
-            let lock: Option<serde_json::Value> = serde_json::from_slice(&lock).ok();
-            lock.is_some_and(|lock| lock["nodes"].as_object().is_some_and(|nodes| nodes.len() <= 1))
-        }
-        Err(why) => why.kind() == io::ErrorKind::NotFound,
     }
 }
 

@@ -63,6 +63,8 @@ pub(super) struct Directory {
     pub(super) revision: Option<String>,
     /// Further parameters, encoded by the user (`ref=main&submodules=1`).
     query: Option<String>,
+    /// The tree that the flake is a part of, where there is no work tree.
+    whole: Option<PathBuf>,
 }
 
 impl FlakeRef {
@@ -113,9 +115,44 @@ impl FlakeRef {
         // A revision may have the flake where there is none now; then it is looked for where the user is.
         let flake = upwards(&here, &repository).unwrap_or(here);
         let revision = Some(revision.to_owned());
-        let target =
-            Target::Directory(Directory { flake, repository: Some(repository), revision, query: None });
+        let target = Target::Directory(Directory {
+            flake,
+            repository: Some(repository),
+            revision,
+            query: None,
+            whole: None,
+        });
         Ok(Self { given, attribute: None, target })
+    }
+
+    /// The flake of the directory `below` a tree, at a commit that the tree's `.git` holds; `given` is how it is called.
+    ///
+    /// A shallow clone is read as one: Nix refuses it otherwise, because it cannot count the commits.
+    ///
+    /// # Errors
+    ///
+    /// Usage errors: a directory that is missing.
+    pub fn of_commit(given: &str, tree: &Path, below: &Path, revision: &str) -> Result<Self, EvalError> {
+        let tree = canonical(given, tree)?;
+        let query = tree.join(".git/shallow").exists().then(|| "shallow=1".to_owned());
+        let (flake, revision) = (tree.join(below), Some(revision.to_owned()));
+        let target =
+            Target::Directory(Directory { flake, repository: Some(tree), revision, query, whole: None });
+        Ok(Self { given: given.to_owned(), attribute: None, target })
+    }
+
+    /// The flake of the directory `below` a tree whose files are taken as they are, all of them, whatever Git has to say
+    /// about them; `given` is how it is called.
+    ///
+    /// # Errors
+    ///
+    /// Usage errors: a directory that is missing.
+    pub fn of_files(given: &str, tree: &Path, below: &Path) -> Result<Self, EvalError> {
+        let tree = canonical(given, tree)?;
+        let (flake, whole) = (tree.join(below), Some(tree));
+        let target =
+            Target::Directory(Directory { flake, repository: None, revision: None, query: None, whole });
+        Ok(Self { given: given.to_owned(), attribute: None, target })
     }
 
     fn of_directory(
@@ -138,7 +175,7 @@ impl FlakeRef {
         // In a repository in which nothing has been added yet, Nix would see no file at all: neither is there a choice
         // of files to respect, so the directory itself is taken.
         let repository = repository.filter(|top| query.is_some() || git::tracks_anything(top));
-        let target = Target::Directory(Directory { flake, repository, revision: None, query });
+        let target = Target::Directory(Directory { flake, repository, revision: None, query, whole: None });
         Ok(Self { given: given.to_owned(), attribute, target })
     }
 
@@ -180,12 +217,17 @@ impl fmt::Display for FlakeRef {
 impl Directory {
     /// The top of the tree that Nix copies.
     pub(super) fn tree(&self) -> &Path {
-        self.repository.as_deref().unwrap_or(&self.flake)
+        self.repository.as_deref().or(self.whole.as_deref()).unwrap_or(&self.flake)
     }
 
     /// Where the flake is below [`Self::tree`].
     pub(super) fn below(&self) -> &Path {
         self.flake.strip_prefix(self.tree()).unwrap_or(Path::new(""))
+    }
+
+    /// Whether it is a part of a tree that is no repository.
+    pub(super) fn is_below_files(&self) -> bool {
+        self.whole.is_some() && !self.below().as_os_str().is_empty()
     }
 
     /// Whether the files are taken as they are, not as they were in some commit.

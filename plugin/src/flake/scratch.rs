@@ -12,8 +12,11 @@ use tempfile::TempDir;
 pub(super) struct Scratch(TempDir);
 
 impl Scratch {
-    pub(super) fn new() -> io::Result<Self> {
-        tempfile::Builder::new().prefix("nuketown-").tempdir().map(Self)
+    /// In `above`, or else in the temporary directory.
+    pub(super) fn new(above: Option<&Path>) -> io::Result<Self> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("nuketown-");
+        above.map_or_else(|| builder.tempdir(), |above| builder.tempdir_in(above)).map(Self)
     }
 
     /// A new, empty directory in it.
@@ -49,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_store_without_write_permission_is_removed_too() {
-        let scratch = Scratch::new().unwrap();
+        let scratch = Scratch::new(None).unwrap();
         let deep = scratch.directory("nix/store/x/y").unwrap();
         fs::write(deep.join("file"), "").unwrap();
         for above in deep.ancestors().take(3) {

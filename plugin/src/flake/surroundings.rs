@@ -42,20 +42,26 @@ pub(super) struct Surroundings {
     /// The store, if not Nix's own choice.
     pub(super) store: Option<PathBuf>,
     scratch: Option<Scratch>,
+    /// Where [`Self::scratch`] is, if not in the temporary directory: what a killed process leaves is then where its owner
+    /// looks after it.
+    private: Option<PathBuf>,
 }
 
 impl Surroundings {
-    /// Looks at this process's environment. `store` is the user's choice.
-    pub(super) fn prepare(store: Option<&Path>) -> io::Result<Self> {
-        let mut all = Self { environment: fixed(), store: None, scratch: None };
+    /// Looks at this process's environment. `store` is the user's choice; with `private`, caches are kept there, and
+    /// nothing in the user's.
+    pub(super) fn prepare(store: Option<&Path>, private: Option<&Path>) -> io::Result<Self> {
+        let mut all =
+            Self { environment: fixed(), store: None, scratch: None, private: private.map(Path::to_owned) };
         let home = variable("HOME").filter(|home| is_usable_home(home));
-        let cache = variable("XDG_CACHE_HOME").or_else(|| home.as_ref().map(|home| home.join(".cache")));
-        let cache = match cache.filter(|cache| can_be_written(cache)) {
-            Some(cache) => cache,
-            None => all.private("cache", "XDG_CACHE_HOME")?,
+        let cache = match private {
+            Some(private) => all.kept(private, "cache", "XDG_CACHE_HOME")?,
+            None => all.usual_cache(home.as_deref())?,
         };
-        if home.is_none() {
-            all.private("home", "HOME")?;
+        match (home, private) {
+            (Some(_), _) => {}
+            (None, Some(private)) => drop(all.kept(private, "home", "HOME")?),
+            (None, None) => drop(all.private("home", "HOME")?),
         }
         all.store = match store {
             Some(store) => Some(std::path::absolute(store)?),
@@ -65,11 +71,28 @@ impl Surroundings {
         Ok(all)
     }
 
+    /// The user's cache directory, or a temporary one where that cannot be used.
+    fn usual_cache(&mut self, home: Option<&Path>) -> io::Result<PathBuf> {
+        let cache = variable("XDG_CACHE_HOME").or_else(|| home.map(|home| home.join(".cache")));
+        match cache.filter(|cache| can_be_written(cache)) {
+            Some(cache) => Ok(cache),
+            None => self.private("cache", "XDG_CACHE_HOME"),
+        }
+    }
+
+    /// A directory that stays.
+    fn kept(&mut self, above: &Path, name: &str, variable: &str) -> io::Result<PathBuf> {
+        let path = std::path::absolute(above)?.join(name);
+        std::fs::create_dir_all(&path)?;
+        self.environment.push((variable.into(), Some(path.clone().into())));
+        Ok(path)
+    }
+
     /// The private directory, made on first use.
     pub(super) fn scratch(&mut self) -> io::Result<&Scratch> {
         match &mut self.scratch {
             Some(scratch) => Ok(scratch),
-            none => Ok(none.insert(Scratch::new()?)),
+            none => Ok(none.insert(Scratch::new(self.private.as_deref())?)),
         }
     }
 
@@ -180,7 +203,8 @@ fn is_default_store_usable() -> bool {
 }
 
 /// The first executable file of that name on the search path.
-pub(super) fn on_path(name: &str) -> Option<PathBuf> {
+#[must_use]
+pub fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let candidates = std::env::split_paths(OsStr::new(&path)).filter(|directory| directory.is_absolute());
     candidates
