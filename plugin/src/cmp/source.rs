@@ -1,0 +1,159 @@
+//! Which flake an Application means, and what its content is called.
+//!
+//! Argo CD unpacks the repository with all file modes reset, and starts the plugin in the Application's directory. With the
+//! revision in `.git`, that is what is evaluated: exact, and the same for every Application. Without it (a chart, an
+//! archive, a repository-server that leaves `.git` out), the files are, as they are.
+//!
+//! # Invariants
+//!
+//! - What a content is called covers all that an evaluation can see of the repository.
+//! - Nothing above the directory that Argo CD has unpacked the repository into is looked at.
+
+use std::path::{Component, Path, PathBuf};
+use std::time::Instant;
+
+use nuketown::Problem;
+
+use super::{environment::Environment, tree};
+use crate::{
+    failure::Failure,
+    flake::{self, Class, FlakeRef},
+};
+
+/// The directory that argocd-cmp-server makes a directory per request in.
+const WORK: &str = "_cmp_server";
+
+/// The flake of an Application.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    /// What Nix is asked for.
+    pub(super) flake: FlakeRef,
+    /// What makes its content: the commit or the hash of all files, and where in it the flake is.
+    pub(super) content: Vec<String>,
+}
+
+impl Source {
+    /// Finds the flake of the Application in `directory`.
+    ///
+    /// # Errors
+    ///
+    /// There is no flake, or the files cannot be read before the deadline.
+    pub(super) fn find(
+        environment: &Environment,
+        directory: &Path,
+        deadline: Instant,
+    ) -> Result<Self, Failure> {
+        let path = environment.get("ARGOCD_APP_SOURCE_PATH").unwrap_or(".");
+        let root = root(directory, Path::new(path));
+        let flake = directory
+            .ancestors()
+            .take_while(|above| above.starts_with(&root))
+            .find(|above| above.join("flake.nix").symlink_metadata().is_ok())
+            .ok_or_else(|| no_flake(path))?;
+        let below = flake.strip_prefix(&root).unwrap_or(Path::new(""));
+        let place = below.display().to_string();
+        if let Some(commit) = revision(environment, &root)? {
+            let given = format!("{} at {}", shown(&place), commit.get(..12).unwrap_or(&commit));
+            let flake = FlakeRef::of_commit(&given, &root, below, &commit)?;
+            // A shallow clone is another content: the commits in it cannot be counted.
+            let depth = if root.join(".git/shallow").exists() { "shallow" } else { "whole" };
+            return Ok(Self { flake, content: vec!["commit".to_owned(), commit, depth.to_owned(), place] });
+        }
+        let hash = tree::hash(&root, deadline).map_err(|why| unreadable(&why))?;
+        let flake = FlakeRef::of_files(shown(&place), &root, below)?;
+        Ok(Self { flake, content: vec!["files".to_owned(), hash, place] })
+    }
+}
+
+/// The directory that the repository was unpacked into: the one that argocd-cmp-server has made for this request. Elsewhere,
+/// as at a terminal, it is what `path` is relative to, or else the repository around it.
+///
+/// `path` does not decide, because it may lead through a link, and because Argo CD sends only a part of the repository
+/// where an Application says which paths it depends on.
+fn root(directory: &Path, path: &Path) -> PathBuf {
+    let request =
+        directory.ancestors().find(|above| above.parent().is_some_and(|parent| parent.ends_with(WORK)));
+    let repository = || directory.ancestors().find(|above| above.join(".git").is_dir());
+    request.or_else(|| without_end(directory, path)).or_else(repository).unwrap_or(directory).to_owned()
+}
+
+fn without_end<'d>(directory: &'d Path, end: &Path) -> Option<&'d Path> {
+    let end: PathBuf = end.components().filter(|part| *part != Component::CurDir).collect();
+    let plain =
+        !end.as_os_str().is_empty() && end.components().all(|part| matches!(part, Component::Normal(_)));
+    (plain && directory.ends_with(&end)).then(|| directory.ancestors().nth(end.components().count()))?
+}
+
+/// The commit that the Application is at, if it is in the repository.
+fn revision(environment: &Environment, root: &Path) -> Result<Option<String>, Failure> {
+    let Some(revision) = environment.get("ARGOCD_APP_REVISION").filter(|revision| is_hash(revision)) else {
+        return Ok(None);
+    };
+    // A directory, and one with something in it: git would go on looking further up otherwise.
+    if !root.join(".git/HEAD").is_file() {
+        return Ok(None);
+    }
+    let found = flake::commit(root, revision)?;
+    Ok(found.filter(|commit| commit == revision))
+}
+
+/// Whether it is the full hash of a commit, SHA-1 or SHA-256.
+fn is_hash(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn shown(place: &str) -> &str {
+    if place.is_empty() { "." } else { place }
+}
+
+fn no_flake(path: &str) -> Failure {
+    let shown: String = path.chars().take(200).collect();
+    let problem = Problem::new(
+        format!("there is no flake in `{}`", shown.escape_debug()),
+        "neither that directory nor one above it in the repository has a flake.nix",
+    );
+    Failure::usage(
+        problem.hint("set spec.source.path of the Application to the directory that holds flake.nix"),
+    )
+}
+
+fn unreadable(why: &std::io::Error) -> Failure {
+    let problem = Problem::new("the files of the repository cannot be read", why.to_string());
+    let class = if why.kind() == std::io::ErrorKind::TimedOut { Class::Time } else { Class::Usage };
+    Failure { class, problems: vec![problem] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repository_is_what_the_path_of_the_application_is_relative_to() {
+        let of =
+            |directory: &str, path: &str| root(Path::new(directory), Path::new(path)).display().to_string();
+        assert_eq!(of("/tmp/_cmp_server/u/apps/town", "apps/town"), "/tmp/_cmp_server/u");
+        assert_eq!(of("/tmp/_cmp_server/u/apps/town", "./apps/town/"), "/tmp/_cmp_server/u");
+        assert_eq!(of("/tmp/_cmp_server/u", "."), "/tmp/_cmp_server/u");
+        assert_eq!(of("/srv/u/apps/town", "apps/town"), "/srv/u");
+        assert_eq!(of("/srv/u", "."), "/srv/u");
+    }
+
+    #[test]
+    fn nothing_above_the_unpacked_repository_is_taken_for_it() {
+        let of =
+            |directory: &str, path: &str| root(Path::new(directory), Path::new(path)).display().to_string();
+        // Only a part was sent, or the path leads through a link.
+        assert_eq!(of("/tmp/_cmp_server/u/town", "apps/town"), "/tmp/_cmp_server/u");
+        assert_eq!(of("/tmp/_cmp_server/u/x", "../_cmp_server/u/x"), "/tmp/_cmp_server/u");
+        assert_eq!(of("/tmp/_cmp_server/u", "u"), "/tmp/_cmp_server/u");
+        assert_eq!(of("/tmp/_cmp_server/u", "_cmp_server/u"), "/tmp/_cmp_server/u");
+    }
+
+    #[test]
+    fn only_a_full_hash_names_a_commit() {
+        assert!(is_hash(&"0a".repeat(20)) && is_hash(&"0a".repeat(32)));
+        for text in ["", "main", "1.2.3", &"0A".repeat(20), &"0a".repeat(19), "sha256:00"] {
+            assert!(!is_hash(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The plugin as Argo CD runs it, on real repositories, with a real Nix.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod generate;
+mod hostile;
+mod kills;
+mod published;
+mod repository;
+mod server;
+mod sharing;

@@ -1,0 +1,75 @@
+//! What is committed elsewhere of the parameters is what the program says.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use nuketown_plugin::cmp::parameters::{MARKDOWN_BEGIN, MARKDOWN_END, PARAMETERS, markdown, plugin_yaml};
+use serde_json::Value;
+
+fn cmp(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_nuketown-cmp")).args(arguments).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn project() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+#[test]
+fn announcement_is_what_argo_cd_unmarshals() {
+    let all: Vec<Value> = serde_json::from_str(&cmp(&["parameters"])).unwrap();
+    assert_eq!(all.len(), PARAMETERS.len());
+    for (announced, parameter) in all.iter().zip(&PARAMETERS) {
+        let fields: Vec<&str> = announced.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(fields, ["collectionType", "itemType", "name", "required", "title", "tooltip"]);
+        assert_eq!(announced["name"], parameter.name);
+        assert!(["string", "array", "map"].contains(&announced["collectionType"].as_str().unwrap()));
+        assert!(parameter.tooltip.contains("Default: "), "{} does not say its default", parameter.name);
+    }
+}
+
+#[test]
+fn plugin_yaml_announces_the_same_and_has_no_discovery() {
+    let plugin: Value = serde_saphyr::from_str(&cmp(&["plugin-yaml"])).unwrap();
+    let announced: Value = serde_json::from_str(&cmp(&["parameters"])).unwrap();
+    assert_eq!(plugin["spec"]["parameters"]["static"], announced);
+    assert_eq!(plugin["kind"], "ConfigManagementPlugin");
+    assert_eq!(plugin["spec"]["generate"]["command"], serde_json::json!(["nuketown-cmp", "generate"]));
+    assert!(plugin["spec"]["discover"].is_null() && plugin["spec"]["version"].is_null());
+}
+
+#[test]
+fn committed_plugin_yaml_is_the_one_that_the_program_prints() {
+    assert_eq!(cmp(&["plugin-yaml"]), plugin_yaml());
+    if let Ok(committed) = fs::read_to_string(project().join("sidecar-image/plugin.yaml")) {
+        assert_eq!(
+            committed,
+            plugin_yaml(),
+            "make it anew: nuketown-cmp plugin-yaml > sidecar-image/plugin.yaml"
+        );
+    }
+}
+
+#[test]
+fn table_in_the_documentation_is_the_one_that_the_program_prints() {
+    assert_eq!(cmp(&["parameters", "--markdown"]), markdown());
+    let mut pages = vec![project().join("docs")];
+    while let Some(page) = pages.pop() {
+        if page.is_dir() {
+            pages.extend(fs::read_dir(page).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let text = fs::read_to_string(&page).unwrap_or_default();
+        if let Some((_, below)) = text.split_once(MARKDOWN_BEGIN) {
+            let (table, _) = below.split_once(MARKDOWN_END).expect("the table has no end");
+            assert_eq!(table.trim(), markdown().trim(), "{}: make it anew", page.display());
+        }
+    }
+}
+
+#[test]
+fn version_is_the_one_of_the_project() {
+    assert_eq!(cmp(&["version"]), format!("nuketown-cmp {}\n", env!("CARGO_PKG_VERSION")));
+}
