@@ -54,7 +54,7 @@ install: release ## Install the program, its man page and completions below PREF
 	    "$(SHARE)/zsh/site-functions" "$(DESTDIR)$(PREFIX)/bin"
 	install -m 755 "$(RENDER)" "$(DESTDIR)$(PREFIX)/bin/nuketown-render"
 	"$(RENDER)" man >"$(SHARE)/man/man1/nuketown-render.1"
-	for command in check diff home images schema; do \
+	for command in application check diff home images schema; do \
 	    "$(RENDER)" man $$command >"$(SHARE)/man/man1/nuketown-render-$$command.1"; done
 	"$(RENDER)" completions bash >"$(SHARE)/bash-completion/completions/nuketown-render"
 	"$(RENDER)" completions fish >"$(SHARE)/fish/vendor_completions.d/nuketown-render.fish"

@@ -12,6 +12,7 @@
 //! - The same town gives the same bytes, whatever the order of its attributes.
 //! - A town with a problem gives no manifests at all, and all its problems at once.
 
+pub mod application;
 mod diff;
 mod home;
 mod manifests;
@@ -35,7 +36,7 @@ pub use manifests::{
     to_kube_manifests, to_kube_yaml,
 };
 pub use model::DeploymentModel;
-pub use plan::Selection;
+pub use plan::{Scope, Selection};
 pub use problem::Problem;
 pub use schema::schema;
 pub use text::nearest;

@@ -4,7 +4,7 @@
 
 use std::num::NonZero;
 
-use nuketown::{Selection, Town, decode_town, to_kube_manifests, to_kube_yaml};
+use nuketown::{Scope, Selection, Town, decode_town, to_kube_manifests, to_kube_yaml};
 
 /// Ada may grow from standard to large, bob may not grow, carol is at a desk.
 fn town() -> Town {
@@ -88,6 +88,8 @@ fn tier_for_an_agent_that_is_not_rendered_is_an_error() {
     others.agents = ["bob".parse().unwrap()].into();
     let idle = problem(&others);
     assert!(idle.contains("agent `ada`, which is not rendered"), "{idle}");
+    let nobody = problem(&Selection { scope: Scope::Namespace, ..tiers(&[("ada", "small")]) });
+    assert!(nobody.contains("not rendered") && nobody.contains("the scope is namespace"), "{nobody}");
 }
 
 #[test]

@@ -1,9 +1,16 @@
 //! The command line of `nuketown-render`, from which its help, man page and completions are made.
 
+mod application;
+
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use nuketown::values::{AgentName, PreviewSlug};
+use nuketown::{
+    Scope,
+    values::{AgentName, PreviewSlug},
+};
+
+pub use application::{ApplicationArgs, PreviewArgs};
 
 /// Exit statuses, as every command's help ends with them.
 const EXIT_STATUS: &str = "\
@@ -51,6 +58,11 @@ pub enum Command {
     /// Prints the files of an agent's home, wherever it runs.
     #[command(after_help = EXIT_STATUS)]
     Home(HomeArgs),
+    /// Prints an Argo CD Application that deploys the town.
+    ///
+    /// Argo CD needs the plugin nuketown for it. The town is evaluated: what cannot be rendered gets no Application.
+    #[command(after_help = EXIT_STATUS)]
+    Application(Box<ApplicationArgs>),
     /// Prints the completions for a shell.
     Completions {
         /// The shell.
@@ -123,6 +135,21 @@ pub struct SelectionArgs {
     /// Let a town without cloud agents be an empty result; otherwise it is an error
     #[arg(long)]
     pub allow_empty: bool,
+    /// Which part of the town to render
+    #[arg(long, value_enum, default_value_t)]
+    pub scope: ScopeArg,
+}
+
+/// Which part of a town is rendered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ScopeArg {
+    /// What the agents share, and the agents.
+    #[default]
+    Town,
+    /// What the agents share: namespace, bounds, quota, default-deny, the list of agents.
+    Namespace,
+    /// The agents alone.
+    Agents,
 }
 
 /// How manifests are written.
@@ -205,6 +232,16 @@ pub struct HomeArgs {
     /// Write the files below this directory, which must not exist yet, instead of printing them
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
+}
+
+impl From<ScopeArg> for Scope {
+    fn from(scope: ScopeArg) -> Self {
+        match scope {
+            ScopeArg::Town => Self::Town,
+            ScopeArg::Namespace => Self::Namespace,
+            ScopeArg::Agents => Self::Agents,
+        }
+    }
 }
 
 /// Whole seconds, from one second to one day.

@@ -105,6 +105,7 @@ pub fn selection(arguments: &SelectionArgs) -> Selection {
         agents: arguments.agents.iter().cloned().collect(),
         preview: arguments.preview.clone(),
         allow_empty: arguments.allow_empty,
+        scope: arguments.scope.into(),
         ..Selection::default()
     }
 }

@@ -338,7 +338,7 @@ fn home_of_a_host_agent_and_of_a_pod_come_from_the_same_code() {
 fn help_is_pinned_and_completions_and_manual_are_made() {
     let desk = Desk::new();
     let mut text = String::new();
-    for command in [&[][..], &["diff"], &["check"], &["images"], &["home"], &["schema"]] {
+    for command in [&[][..], &["diff"], &["check"], &["images"], &["home"], &["schema"], &["application"]] {
         text.push_str(&ok(desk.command().args(command).arg("--help")).stdout);
         text.push_str("\n----\n");
     }

@@ -80,10 +80,20 @@ pub fn to_kube_manifests(town: &Town, selection: &Selection) -> Result<Manifests
 }
 
 fn namespace_objects(plan: &Plan<'_>, problems: &mut Vec<Problem>) -> Vec<Object> {
-    if plan.agents.is_empty() {
+    if plan.agents.is_empty() || !plan.scope.has_namespace() {
         return Vec::new();
     }
     namespace::objects(plan).map_err(|problem| problems.push(problem)).unwrap_or_default()
+}
+
+/// Objects of another kind of API as one YAML stream, written as a town's are.
+pub(crate) fn documents<T: serde::Serialize>(objects: &[T]) -> Result<String, YamlError> {
+    let (mut emitter, mut text) = (emit::Emitter::default(), String::new());
+    for object in objects {
+        text.push_str("---\n");
+        emitter.append(object, &mut text)?;
+    }
+    Ok(text)
 }
 
 fn images(plan: &Plan<'_>) -> Vec<(AgentName, String)> {

@@ -10,6 +10,7 @@ mod check;
 mod egress;
 pub(crate) mod identity;
 mod quota;
+mod scope;
 mod selection;
 pub(crate) mod volume;
 mod warning;
@@ -18,6 +19,7 @@ use std::collections::BTreeSet;
 
 pub(crate) use identity::Identity;
 pub(crate) use quota::{Bounds, Quota};
+pub use scope::Scope;
 pub use selection::Selection;
 pub(crate) use volume::Volume;
 pub(crate) use warning::warnings;
@@ -35,6 +37,7 @@ pub(crate) struct Plan<'t> {
     pub(crate) town: &'t Town,
     pub(crate) namespace: String,
     pub(crate) preview: Option<&'t PreviewSlug>,
+    pub(crate) scope: Scope,
     /// Every cloud agent of the town, also those that are not selected: the quota covers all.
     pub(crate) agents: Vec<AgentPlan<'t>>,
     pub(crate) quota: Quota,
@@ -67,6 +70,7 @@ pub(crate) struct AgentPlan<'t> {
 pub(crate) fn plan<'t>(town: &'t Town, selection: &'t Selection) -> Result<Plan<'t>, Vec<Problem>> {
     let mut problems = check::town(town);
     problems.extend(selection::problems(town, selection));
+    problems.extend(scope::problem(selection));
     let preview = selection.preview.as_ref();
     let namespace = selection.namespace(town);
     if namespace.parse::<NamespaceName>().is_err() {
@@ -94,7 +98,7 @@ pub(crate) fn plan<'t>(town: &'t Town, selection: &'t Selection) -> Result<Plan<
     let quota = Quota::of(&town.cloud.tiers, &agents).map_err(|problem| problems.push(problem));
     if let (true, Ok(quota)) = (problems.is_empty(), quota) {
         let bounds = Bounds::of(&agents);
-        return Ok(Plan { town, namespace, preview, agents, quota, bounds });
+        return Ok(Plan { town, namespace, preview, scope: selection.scope, agents, quota, bounds });
     }
     let mut seen = BTreeSet::new();
     problems.retain(|problem| seen.insert(problem.to_string()));
@@ -157,7 +161,8 @@ impl<'t> AgentPlan<'t> {
             volumes,
             egress: egress::egress(town, agent, &identity),
             identity,
-            selected: selection.agents.is_empty() || selection.agents.contains(name),
+            selected: selection.scope.has_agents()
+                && (selection.agents.is_empty() || selection.agents.contains(name)),
         })
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::unknown_agent;
+use super::{Scope, unknown_agent};
 use crate::{
     DeploymentModel, Problem, Town,
+    text::list,
     values::{AgentName, NamespaceName, PreviewSlug, TierName},
 };
 
@@ -24,6 +25,8 @@ pub struct Selection {
     /// Whether a town without a cloud agent is an empty result. Otherwise it is an error, because an empty result
     /// means "delete everything" to whoever applies it with pruning.
     pub allow_empty: bool,
+    /// Which part of the town's objects is rendered.
+    pub scope: Scope,
 }
 
 impl Selection {
@@ -46,17 +49,25 @@ pub(super) fn problems(town: &Town, selection: &Selection) -> Vec<Problem> {
         .collect();
     for (name, tier) in &selection.tiers {
         let unknown = without_manifests("the agent that a tier is selected for,", town, name);
-        let rendered = selection.agents.is_empty() || selection.agents.contains(name);
-        let idle = (!rendered).then(|| {
+        let idle = left_out(selection, name).map(|cause| {
             Problem::new(
                 format!("tier \"{tier}\" is selected for agent `{name}`, which is not rendered"),
-                format!("the selected agents are {}", crate::text::list(&selection.agents)),
+                cause,
             )
             .hint(format!("select {name} as well, or leave its tier out"))
         });
         problems.extend(unknown.or(idle));
     }
     problems
+}
+
+/// Why an agent that has manifests is not among those that are rendered.
+fn left_out(selection: &Selection, name: &AgentName) -> Option<String> {
+    if !selection.scope.has_agents() {
+        return Some(format!("the scope is {}", selection.scope.as_str()));
+    }
+    let rendered = selection.agents.is_empty() || selection.agents.contains(name);
+    (!rendered).then(|| format!("the selected agents are {}", list(&selection.agents)))
 }
 
 /// Why there is nothing to render of an agent of this name.

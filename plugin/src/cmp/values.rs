@@ -47,7 +47,7 @@ impl Wanted {
                 namespace: reading.text::<NamespaceName>("namespace", "NUKETOWN_NAMESPACE"),
                 preview: reading.text::<PreviewSlug>("preview", "NUKETOWN_PREVIEW"),
                 tiers: reading.tiers(),
-                allow_empty: false,
+                ..Selection::default()
             },
         };
         let problems = reading.problems;

@@ -1,5 +1,6 @@
 //! One file per command of `nuketown-render`.
 
+mod application;
 mod check;
 mod diff;
 mod home;
@@ -30,6 +31,7 @@ pub fn run(cli: &Cli, progress: &Progress) -> Result<(), Failure> {
         Some(Command::Images(args)) => images(args, progress),
         Some(Command::Schema) => output::print(&format!("{:#}\n", nuketown::schema())),
         Some(Command::Home(args)) => home::run(args, progress),
+        Some(Command::Application(args)) => application::run(args, progress),
         Some(Command::Completions { shell }) => completions(*shell),
         Some(Command::Man { command }) => man(command.as_deref()),
     }

@@ -185,6 +185,19 @@ impl FlakeRef {
         self.attribute.as_deref()
     }
 
+    /// Where the flake is inside its repository; empty at its top. [`None`] where that is not known: in a directory
+    /// outside of any repository, and where only Nix understands the reference.
+    #[must_use]
+    pub fn inside_repository(&self) -> Option<PathBuf> {
+        match &self.target {
+            Target::Nix(url) => take_directory(url.split_once('?')?.1).0,
+            Target::Directory(directory) => {
+                let top = git::top_level(&directory.flake)?;
+                directory.flake.strip_prefix(top).ok().map(Path::to_owned)
+            }
+        }
+    }
+
     /// The reference that Nix is asked for, without an attribute.
     #[must_use]
     pub fn url(&self) -> String {
