@@ -10,7 +10,7 @@ use crate::failure::Failure;
 pub(super) const APPLICATION: &str = "ARGOCD_ENV_";
 
 /// All that can be set, without [`APPLICATION`].
-pub(super) const KNOWN: [&str; 9] = [
+pub(super) const KNOWN: [&str; 10] = [
     "NUKETOWN_ALLOW_EMPTY",
     "NUKETOWN_ATTR",
     "NUKETOWN_CACHE_DIR",
@@ -19,6 +19,7 @@ pub(super) const KNOWN: [&str; 9] = [
     "NUKETOWN_MEMORY",
     "NUKETOWN_NAMESPACE",
     "NUKETOWN_PREVIEW",
+    "NUKETOWN_SCOPE",
     "NUKETOWN_TIMEOUT",
 ];
 

@@ -45,7 +45,7 @@ impl Kind {
 }
 
 /// All parameters, in the order in which they are shown.
-pub const PARAMETERS: [Parameter; 5] = [
+pub const PARAMETERS: [Parameter; 6] = [
     Parameter {
         name: "agents",
         title: "Agents",
@@ -80,6 +80,16 @@ pub const PARAMETERS: [Parameter; 5] = [
         kind: Kind::Text,
         required: false,
         example: "string: pr-7",
+    },
+    Parameter {
+        name: "scope",
+        title: "Scope",
+        tooltip: "The part of the town to render: namespace is what the agents share, agents is the agents without it. For \
+                  Applications of their own for each agent, which would share the namespace's objects otherwise. \
+                  Default: town, which is both.",
+        kind: Kind::Text,
+        required: false,
+        example: "string: agents",
     },
     Parameter {
         name: "tiers",
@@ -148,6 +158,9 @@ spec:
   # discover:
   #   find:
   #     command: [nuketown-cmp, discover]
+  # The modes of the files are of no meaning to a town, and neither are credentials: nothing is cloned here.
+  preserveFileMode: false
+  provideGitCreds: false
   parameters:
     static:
 ";

@@ -98,7 +98,7 @@ fn flag(environment: &Environment, name: &str) -> Result<bool, Failure> {
     }
 }
 
-/// Where things are kept: below what the operator names (a volume's own directory belongs to root), else the user's cache,
+/// Where things are kept: below what the operator names (a volume's own directory belongs to root), else `XDG_CACHE_HOME`,
 /// else a place of this user's own in the temporary directory, which a sidecar with a read-only root file system has.
 fn directory(environment: &Environment) -> Result<PathBuf, Failure> {
     if let Some(named) = environment.get("NUKETOWN_CACHE_DIR") {

@@ -8,7 +8,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use nuketown::{
-    Problem, Selection, nearest,
+    Problem, Scope, Selection, nearest,
     values::{AgentName, NamespaceName, PreviewSlug, TierName},
 };
 use serde_json::{Map, Value};
@@ -46,8 +46,9 @@ impl Wanted {
                 agents: reading.agents(),
                 namespace: reading.text::<NamespaceName>("namespace", "NUKETOWN_NAMESPACE"),
                 preview: reading.text::<PreviewSlug>("preview", "NUKETOWN_PREVIEW"),
+                scope: reading.text::<Scope>("scope", "NUKETOWN_SCOPE").unwrap_or_default(),
                 tiers: reading.tiers(),
-                ..Selection::default()
+                allow_empty: false,
             },
         };
         let problems = reading.problems;
@@ -190,7 +191,7 @@ mod tests {
         let wanted = read(
             r#"[{"name":"agents","array":["ada","bob"]},{"name":"attr","string":"towns.x"},
                 {"name":"namespace","string":"n"},{"name":"preview","string":"pr-7"},
-                {"name":"tiers","map":{"ada":"small"}}]"#,
+                {"name":"scope","string":"agents"},{"name":"tiers","map":{"ada":"small"}}]"#,
         )
         .unwrap();
         let text = format!("{wanted:?}");
@@ -198,7 +199,7 @@ mod tests {
         assert_eq!(wanted.selection.agents.len(), 2);
         assert_eq!(wanted.selection.namespace.as_ref().map(NamespaceName::as_str), Some("n"));
         assert_eq!(wanted.selection.preview.as_ref().map(PreviewSlug::as_str), Some("pr-7"));
-        assert_eq!(wanted.selection.tiers.len(), 1, "{text}");
+        assert_eq!((wanted.selection.scope, wanted.selection.tiers.len()), (Scope::Agents, 1), "{text}");
     }
 
     #[test]
@@ -206,6 +207,7 @@ mod tests {
         for json in ["null", "[]", "", r#"[{"name":"attr","string":""},{"name":"agents","array":[]}]"#] {
             let wanted = read(json).unwrap();
             assert!(wanted.attr.is_none() && wanted.selection.agents.is_empty(), "{json}");
+            assert_eq!(wanted.selection.scope, Scope::Town, "{json}");
         }
     }
 
@@ -241,9 +243,10 @@ mod tests {
     #[test]
     fn all_values_that_are_refused_are_named_at_once() {
         let said = read(
-            r#"[{"name":"agents","array":["Ada","-"]},{"name":"preview","string":"PR 7"},{"name":"tiers","map":{"ada":""}}]"#,
+            r#"[{"name":"agents","array":["Ada","-"]},{"name":"preview","string":"PR 7"},
+                {"name":"scope","string":"all"},{"name":"tiers","map":{"ada":""}}]"#,
         );
-        assert_eq!(said.unwrap_err().len(), 4);
+        assert_eq!(said.unwrap_err().len(), 5);
     }
 
     #[test]

@@ -41,6 +41,9 @@ fn every_example_is_generated_as_it_is_rendered() {
             assert_eq!(outcome.status, Some(0), "{example:?}: {}", outcome.stderr);
             assert!(!serde_saphyr::from_multiple::<Value>(&outcome.stdout).unwrap().is_empty());
             assert_eq!(outcome.stdout, rendered(&server, repository.path()), "{example:?}");
+            for of_argo_cd in ["argocd.argoproj.io/tracking-id", "app.kubernetes.io/instance"] {
+                assert!(!outcome.stdout.contains(of_argo_cd), "{example:?} says what Argo CD tracks by");
+            }
         }
     }
 }
@@ -152,6 +155,13 @@ fn parameters_of_every_kind_have_their_effect() {
         "{}",
         preview.stdout
     );
+    let scope = |word: &str| {
+        let app = with([attr(), parameter("scope", "string", word)]);
+        server.generate(repository.path(), &app).objects()
+    };
+    let (shared, agents) = (scope("namespace"), scope("agents"));
+    assert!(named(&shared, "Deployment").is_empty() && named(&agents, "Namespace").is_empty());
+    assert_eq!([shared, agents].concat(), all, "together they are the town");
     let tiers = server
         .generate(repository.path(), &with([attr(), parameter("tiers", "map", json!({ "ada": "small" }))]));
     tiers.objects();
@@ -171,6 +181,7 @@ fn parameter_that_does_not_fit_is_an_error_that_says_how() {
     fails(parameter("agents", "array", json!(["adda"])), 1, "did you mean `ada`?");
     fails(parameter("tiers", "map", json!({ "ada": "gpu" })), 1, "starts above its maximum");
     fails(parameter("preview", "string", "PR 7"), 2, "a preview's slug is a DNS label");
+    fails(parameter("scope", "string", "agent"), 2, "expected town, namespace or agents");
     fails(parameter("attr", "string", "town.x"), 1, "town.x");
 }
 
