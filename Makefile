@@ -20,7 +20,7 @@ export CARGO_INCREMENTAL := 0
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench install release fmt clean
+.PHONY: help setup demo test check bench install release image fmt clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +33,7 @@ demo: ## Set up, build, and print the manifests of examples/town
 	@$(MAKE) --no-print-directory release
 	@$(RENDER) ./examples/town
 
-test: setup ## Set up and run every test: lints, invariants, cargo, Kubernetes schemas, Nix
+test: setup ## Set up and run every test: lints, invariants, cargo, Kubernetes schemas, Nix, the sidecar's image
 	@tools/test
 
 check: setup ## Check the invariants of ARCHITECTURE.md
@@ -59,6 +59,9 @@ install: release ## Install the program, its man page and completions below PREF
 	"$(RENDER)" completions bash >"$(SHARE)/bash-completion/completions/nuketown-render"
 	"$(RENDER)" completions fish >"$(SHARE)/fish/vendor_completions.d/nuketown-render.fish"
 	"$(RENDER)" completions zsh >"$(SHARE)/zsh/site-functions/_nuketown-render"
+
+image: ## Build the image of the Argo CD sidecar with buildah, podman or docker; TAG names it
+	@sidecar-image/build $(TAG)
 
 fmt: ## Format the Rust code
 	cargo fmt

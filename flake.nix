@@ -34,6 +34,8 @@
           nuketown-render = pkgs.callPackage ./nix/package.nix { };
           default = nuketown-render;
         };
+        # The image of the Argo CD sidecar, as a script that writes it to standard output.
+        sidecarImageFor = pkgs: import ./sidecar-image/image.nix { inherit pkgs; };
         devShellFor = pkgs: import ./shell.nix { inherit pkgs; };
       };
 

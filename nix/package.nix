@@ -36,7 +36,7 @@ rustPlatform.buildRustPackage {
   # The program writes its own man page and completions, which a cross build cannot run.
   postInstall = lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
     $out/bin/nuketown-render man > nuketown-render.1
-    for command in check diff home images schema; do
+    for command in application check diff home images schema; do
       $out/bin/nuketown-render man $command > nuketown-render-$command.1
     done
     installManPage nuketown-render*.1

@@ -67,6 +67,21 @@ package_recipe_names_version_and_commands() {
     done
 }
 
+# As above, that nixpkgs builds it is not shown.
+sidecar_image_is_that_of_the_containerfile() {
+    run_nix eval --json --impure --file "$copy/nix/tests/package-stand-in.nix" image >image.json
+    holds image.json '"name":"nuketown-cmp"'
+    holds image.json "\"tag\":\"$(render --version | cut -d' ' -f2)\""
+    holds image.json '"User":"999:999"'
+    holds image.json '"Entrypoint":["/var/run/argocd/argocd-cmp-server"]'
+    holds image.json '"paths":["nuketown-render","nix","gitMinimal"]'
+    local variable
+    for variable in HOME=/home/argocd USER=argocd NUKETOWN_CACHE_DIR=/var/cache/nuketown/cmp; do
+        holds image.json "\"$variable\""
+        holds "$copy/sidecar-image/Containerfile" "$variable"
+    done
+}
+
 # The files that the recipe takes are enough for cargo: a path to a file outside them would only break the package's build.
 package_source_compiles() {
     run_nix eval --raw --impure --file "$copy/nix/tests/package-stand-in.nix" source >source.path

@@ -21,6 +21,11 @@ let
     # The arguments themselves, so that they can be looked at.
     rustPlatform.buildRustPackage = arguments: arguments;
     installShellFiles = "installShellFiles";
+    buildEnv = arguments: arguments;
+    dockerTools.streamLayeredImage = arguments: arguments;
+    nix = "nix";
+    gitMinimal = "gitMinimal";
+    cacert = "cacert";
   };
   pkgs = packages // { callPackage = recipe: overrides:
     let function = import recipe;
@@ -37,5 +42,12 @@ in
     sameFromFlake = same (((import ../../flake.nix).outputs { }).lib.packagesFor pkgs).default;
     sameFromDefaultNix = same (import ../../default.nix { inherit pkgs; });
   };
+  # What the recipe of the sidecar's image asks dockerTools for.
+  image =
+    let image = ((import ../../flake.nix).outputs { }).lib.sidecarImageFor pkgs;
+    in {
+      inherit (image) name tag config;
+      paths = map (path: path.pname or path) image.contents.paths;
+    };
   source = package.src;
 }
