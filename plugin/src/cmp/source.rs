@@ -8,7 +8,9 @@
 //!
 //! - What a content is called covers all that an evaluation can see of the repository.
 //! - Nothing above the directory that Argo CD has unpacked the repository into is looked at.
+//! - A repository has no say in what the Application wants: a pull request would not be a preview if it chose so.
 
+use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
@@ -22,6 +24,11 @@ use crate::{
 
 /// The directory that argocd-cmp-server makes a directory per request in.
 const WORK: &str = "_cmp_server";
+
+/// What the names of files start with that Argo CD merges into the Application: `.argocd-source.yaml`, and with the
+/// Application's name in it (reposerver/repository, `mergeSourceParameters`). Parameters and variables are among what they
+/// replace.
+const OVERRIDE: &str = ".argocd-source";
 
 /// The flake of an Application.
 #[derive(Clone, Debug)]
@@ -37,12 +44,13 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// There is no flake, or the files cannot be read before the deadline.
+    /// There is no flake, the repository changes the Application, or the files cannot be read before the deadline.
     pub(super) fn find(
         environment: &Environment,
         directory: &Path,
         deadline: Instant,
     ) -> Result<Self, Failure> {
+        refuse_overrides(directory)?;
         let path = environment.get("ARGOCD_APP_SOURCE_PATH").unwrap_or(".");
         let root = root(directory, Path::new(path));
         let flake = directory
@@ -63,6 +71,22 @@ impl Source {
         let flake = FlakeRef::of_files(shown(&place), &root, below)?;
         Ok(Self { flake, content: vec!["files".to_owned(), hash, place] })
     }
+}
+
+/// Refuses a repository that changes the Application. By the time the plugin is asked, the change is made, and what the
+/// Application itself says is not to be seen any more.
+fn refuse_overrides(directory: &Path) -> Result<(), Failure> {
+    let entries = std::fs::read_dir(directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let entries = entries.map_err(|why| unreadable(&why))?;
+    let mut names = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let Some(name) = names.find(|name| name.starts_with(OVERRIDE)) else { return Ok(()) };
+    let name = name.escape_debug();
+    let cause =
+        format!("Argo CD replaces its parameters by those of `{name}`, so that they are not known here");
+    Err(Failure::usage(
+        Problem::new("the repository changes the Application that deploys it", cause)
+            .hint("remove that file, and set the parameters in the Application"),
+    ))
 }
 
 /// The directory that the repository was unpacked into: the one that argocd-cmp-server has made for this request. Elsewhere,
@@ -117,9 +141,9 @@ fn no_flake(path: &str) -> Failure {
     )
 }
 
-fn unreadable(why: &std::io::Error) -> Failure {
+fn unreadable(why: &io::Error) -> Failure {
     let problem = Problem::new("the files of the repository cannot be read", why.to_string());
-    let class = if why.kind() == std::io::ErrorKind::TimedOut { Class::Time } else { Class::Usage };
+    let class = if why.kind() == io::ErrorKind::TimedOut { Class::Time } else { Class::Usage };
     Failure { class, problems: vec![problem] }
 }
 

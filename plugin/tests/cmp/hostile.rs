@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::repository::{Repository, TOWN};
+use crate::repository::{Repository, TOWN, flake};
 use crate::server::{App, Server, parameter};
 
 /// Runs for years in constant memory.
@@ -185,6 +186,32 @@ fn no_option_gives_an_agent_rights_in_the_cluster() {
     }
     let unknown = TOWN.replace("agents.bob = { };", "agents.bob = { clusterRole = \"cluster-admin\"; };");
     server.generate(Repository::of_town(&unknown).path(), &App::default()).fails(1);
+}
+
+/// Argo CD merges such a file into the Application before it asks the plugin, so that no parameter is what it was.
+#[test]
+fn repository_that_replaces_the_parameters_is_refused() {
+    let server = Server::new();
+    for (path, file) in [
+        ("", ".argocd-source.yaml"),
+        ("apps/town", ".argocd-source.yaml"),
+        ("apps/town", ".argocd-source-town.yaml"),
+        ("apps/town", ".argocd-source-argocd_town.yaml"),
+    ] {
+        let below = |name: &str| Path::new(path).join(name).display().to_string();
+        let repository = Repository::new()
+            .with(&below("flake.nix"), &flake(TOWN))
+            .with(&below(file), "plugin: { parameters: [] }\n");
+        let mut app = App { path, ..App::default() };
+        for revision in [String::new(), repository.commit()] {
+            app.revision = revision;
+            let outcome = server.generate(repository.path(), &app);
+            assert!(outcome.fails(2).contains("changes the Application"), "{file}: {outcome:?}");
+        }
+    }
+    // Argo CD reads it in the Application's own directory alone.
+    let elsewhere = Repository::of_town(TOWN).with("apps/.argocd-source.yaml", "");
+    server.generate(elsewhere.path(), &App::default()).objects();
 }
 
 #[test]
