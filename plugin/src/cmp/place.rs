@@ -23,7 +23,7 @@ use std::time::Instant;
 use nuketown::Problem;
 
 use super::locks::{self, Held, Refused};
-use crate::failure::Failure;
+use crate::{failure::Failure, flake};
 
 /// How far what is evaluated is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,19 +222,8 @@ fn remove(directory: &Path) -> io::Result<()> {
     if !directory.exists() {
         return Ok(());
     }
-    make_writable(directory)?;
+    flake::make_writable(directory)?;
     fs::remove_dir_all(directory)
-}
-
-fn make_writable(directory: &Path) -> io::Result<()> {
-    fs::set_permissions(directory, Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            make_writable(&entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

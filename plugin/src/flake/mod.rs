@@ -40,6 +40,7 @@ pub use git::commit;
 pub use interrupt::end_by;
 pub use launch::launch_if_asked;
 pub use reference::FlakeRef;
+pub(crate) use scratch::make_writable;
 pub use surroundings::{default_memory_limit, on_path};
 
 use failure::Failure;

@@ -35,7 +35,8 @@ impl Drop for Scratch {
     }
 }
 
-fn make_writable(directory: &Path) -> io::Result<()> {
+/// Gives back the right to write in every directory below, so that all of it can be removed.
+pub(crate) fn make_writable(directory: &Path) -> io::Result<()> {
     fs::set_permissions(directory, Permissions::from_mode(0o700))?;
     for entry in fs::read_dir(directory)? {
         let entry = entry?;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+#[path = "../support/command.rs"]
+mod command;
 mod generate;
 mod hostile;
 mod kills;

@@ -16,6 +16,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use serde_json::{Value, json};
 
+use crate::command::Desk;
+
 /// The user that a sidecar runs as.
 const USER: u32 = 999;
 
@@ -57,12 +59,7 @@ pub(crate) struct Running {
 impl Server {
     /// Every Nix that is here: the one in PATH, and the newer one that the set-up unpacks.
     pub(crate) fn nixes() -> Vec<PathBuf> {
-        let search = std::env::var_os("PATH").unwrap();
-        let usual =
-            std::env::split_paths(&search).map(|directory| directory.join("nix")).find(|nix| nix.is_file());
-        let usual = usual.expect("nix is not installed; install with: make setup");
-        let newer = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/nix-new/bin/nix");
-        std::iter::once(usual).chain(newer.canonicalize()).collect()
+        Desk::nixes().into_iter().map(|directory| directory.join("nix")).collect()
     }
 
     pub(crate) fn new() -> Self {
