@@ -8,6 +8,7 @@ SHARE = $(DESTDIR)$(PREFIX)/share
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 export PATH := $(PATH):$(CURDIR)/target/tools/bin
 RENDER := $(TARGET)/release/nuketown-render
+CMP := $(TARGET)/release/nuketown-cmp
 
 # The program starts twice in a run, for it is its own launcher: without libraries to load and relocate, each start takes
 # half the time. Where glibc comes without its static form, and on other systems, it is linked as usual.
@@ -20,7 +21,7 @@ export CARGO_INCREMENTAL := 0
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench install release image fmt clean
+.PHONY: help setup demo test check bench install renderer release image fmt clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +31,7 @@ setup: ## Set up everything that the commands below need
 
 demo: ## Set up, build, and print the manifests of examples/town
 	@tools/setup demo
-	@$(MAKE) --no-print-directory release
+	@$(MAKE) --no-print-directory renderer
 	@$(RENDER) ./examples/town
 
 test: setup ## Set up and run every test: lints, invariants, cargo, Kubernetes schemas, Nix, the sidecar's image
@@ -46,13 +47,16 @@ bench: ## Run the benchmarks, and print their figures beside those that are prom
 	@benches/whole-command "$(RENDER)" --json "$(TARGET)/whole-command.json"
 	@benches/report "$(TARGET)" "$(TARGET)/whole-command.json"
 
-release:
+renderer:
 	@cargo rustc --release --locked --package nuketown-plugin --bin nuketown-render -- $(STATIC)
 
-install: release ## Install the program, its man page and completions below PREFIX (/usr/local)
+release: renderer
+	@cargo rustc --release --locked --package nuketown-plugin --bin nuketown-cmp -- $(STATIC)
+
+install: release ## Install the programs, man pages and completions below PREFIX (/usr/local)
 	install -d "$(SHARE)/man/man1" "$(SHARE)/bash-completion/completions" "$(SHARE)/fish/vendor_completions.d" \
 	    "$(SHARE)/zsh/site-functions" "$(DESTDIR)$(PREFIX)/bin"
-	install -m 755 "$(RENDER)" "$(DESTDIR)$(PREFIX)/bin/nuketown-render"
+	install -m 755 "$(RENDER)" "$(CMP)" "$(DESTDIR)$(PREFIX)/bin"
 	"$(RENDER)" man >"$(SHARE)/man/man1/nuketown-render.1"
 	for command in application check diff home images schema; do \
 	    "$(RENDER)" man $$command >"$(SHARE)/man/man1/nuketown-render-$$command.1"; done

@@ -1,4 +1,4 @@
-# The package nuketown-render: the program, its man page and its shell completions. Called by `callPackage`.
+# The package nuketown-render: the programs nuketown-render, with its man page and shell completions, and nuketown-cmp. Called by `callPackage`.
 { lib
 , stdenv
 , rustPlatform
@@ -51,7 +51,9 @@ rustPlatform.buildRustPackage {
   doInstallCheck = stdenv.buildPlatform.canExecute stdenv.hostPlatform;
   installCheckPhase = ''
     runHook preInstallCheck
-    $out/bin/nuketown-render --version | grep -F ${lib.escapeShellArg workspace.package.version}
+    for program in nuketown-render nuketown-cmp; do
+      $out/bin/$program --version | grep -F ${lib.escapeShellArg workspace.package.version}
+    done
     runHook postInstallCheck
   '';
 
