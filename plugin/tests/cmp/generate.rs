@@ -121,6 +121,25 @@ fn shallow_clone_is_evaluated() {
 }
 
 #[test]
+fn long_history_is_neither_read_nor_kept() {
+    let (repository, revision) = Repository::with_long_history(TOWN);
+    repository.spoil_history();
+    let verified = Command::new("git").args(["-C"]).arg(repository.path()).args(["fsck", "--full"]).output();
+    assert!(!verified.unwrap().status.success(), "the history is not spoilt");
+    for nix in Server::nixes() {
+        let mut server = Server::with(&nix);
+        // Of address space, in which the history would not have room.
+        server.variables.insert("NUKETOWN_MEMORY".into(), "400".into());
+        let objects = server.generate(repository.path(), &at("", &revision)).objects();
+        assert_eq!(named(&objects, "Deployment"), ["nuketown-ada", "nuketown-bob"]);
+        let kept = Command::new("du").arg("-sk").arg(server.path("cache")).output().unwrap();
+        let kept = String::from_utf8(kept.stdout).unwrap();
+        let kibibytes: u64 = kept.split_whitespace().next().unwrap().parse().unwrap();
+        assert!(kibibytes < 20 * 1024, "{kept}");
+    }
+}
+
+#[test]
 fn symbolic_links_lead_where_they_did() {
     for nix in Server::nixes() {
         let server = Server::with(&nix);

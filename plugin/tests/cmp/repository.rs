@@ -1,8 +1,15 @@
 //! Repositories, as the repo-server has them checked out.
 
 use std::fs;
+use std::io::{BufWriter, Write as _};
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+/// The commits of a long history.
+const COMMITS: usize = 200;
+
+const MEGABYTE: usize = 1 << 20;
 
 /// A town of two cloud agents, of which ada may grow.
 pub(crate) const TOWN: &str = r#"{
@@ -46,6 +53,47 @@ impl Repository {
         self.git(&["rev-parse", "HEAD"])
     }
 
+    /// A flake with this town at the end of a long history: 200 commits, each with a megabyte that the next one replaces.
+    /// Returns it and the last commit.
+    pub(crate) fn with_long_history(town: &str) -> (Self, String) {
+        let repository = Self::new();
+        repository.git(&["init", "-q"]);
+        let importing = ["fast-import", "--quiet", "--depth=0"];
+        let mut import = command(repository.path(), &["-c", "pack.compression=0"]);
+        let mut import = import.args(importing).stdin(Stdio::piped()).spawn().unwrap();
+        let mut stream = BufWriter::new(import.stdin.take().unwrap());
+        let large = "x".repeat(MEGABYTE - 3);
+        for mark in 1..=COMMITS {
+            write!(stream, "blob\nmark :{mark}\ndata {MEGABYTE}\n{mark:03}{large}\n").unwrap();
+        }
+        for n in 1..=COMMITS {
+            write!(stream, "commit refs/heads/trunk\ncommitter t <t@example.org> {n} +0000\ndata 1\nx\nM 644 :{n} large\n").unwrap();
+        }
+        let flake = flake(town);
+        let end = "commit refs/heads/trunk\ncommitter t <t@example.org> 999 +0000\ndata 1\nx\ndeleteall\nM 644 inline flake.nix\n";
+        write!(stream, "{end}data {}\n{flake}\n", flake.len()).unwrap();
+        drop(stream.into_inner().unwrap());
+        assert!(import.wait().unwrap().success());
+        repository.git(&["reset", "-q", "--hard", "trunk"]);
+        let commit = repository.git(&["rev-parse", "HEAD"]);
+        (repository, commit)
+    }
+
+    /// Spoils all that is large in a long history: whoever reads it sees that it is not what its name says.
+    pub(crate) fn spoil_history(&self) {
+        let packs = fs::read_dir(self.path().join(".git/objects/pack")).unwrap();
+        let mut packs = packs.map(|entry| entry.unwrap().path());
+        let pack = packs.find(|path| path.extension().is_some_and(|it| it == "pack")).unwrap();
+        let length = fs::metadata(&pack).unwrap().len();
+        assert!(length > (COMMITS * MEGABYTE) as u64, "it is compressed: {length}");
+        fs::set_permissions(&pack, fs::Permissions::from_mode(0o644)).unwrap();
+        let file = fs::File::options().write(true).open(pack).unwrap();
+        // The blobs come first, so that each of them is hit.
+        for at in (MEGABYTE as u64 / 2..length - MEGABYTE as u64).step_by(MEGABYTE / 2) {
+            file.write_all_at(b"spoilt", at).unwrap();
+        }
+    }
+
     pub(crate) fn git(&self, arguments: &[&str]) -> String {
         git(self.path(), arguments)
     }
@@ -57,12 +105,17 @@ pub(crate) fn flake(town: &str) -> String {
 }
 
 pub(crate) fn git(directory: &Path, arguments: &[&str]) -> String {
+    let output = command(directory, arguments).output().unwrap();
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn command(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("git");
     command.current_dir(directory).env("HOME", "/nonexistent").env("GIT_CONFIG_NOSYSTEM", "1");
     command.args(["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=trunk"]);
-    let output = command.args(arguments).output().unwrap();
-    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    command.args(arguments);
+    command
 }
 
 /// The examples of this project.
