@@ -60,6 +60,56 @@ fn table_in_the_documentation_is_the_one_that_the_program_prints() {
     assert_eq!(table.trim(), markdown().trim(), "make it anew: nuketown-cmp parameters --markdown");
 }
 
+/// The texts of all messages, as they stand in the source, each on one line.
+fn sources(directory: &Path) -> Vec<String> {
+    let mut lines = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            lines.extend(sources(&path));
+            continue;
+        }
+        let text = fs::read_to_string(path).unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap().replace("\\\"", "\"");
+        let mut parts = text.split("\\\n");
+        let first = parts.next().unwrap().to_owned();
+        let joined = parts.fold(first, |joined, part| joined + part.trim_start());
+        lines.extend(joined.lines().map(str::to_owned));
+    }
+    lines
+}
+
+/// Whether a line of the source makes this message, where `…` stands for what is put in.
+fn makes(line: &str, message: &str) -> bool {
+    let mut rest = line;
+    message.split('…').map(str::trim).enumerate().filter(|(_, part)| !part.is_empty()).all(|(at, part)| {
+        let part = if at == 0 { format!("\"{part}") } else { part.to_owned() };
+        rest.split_once(&part).is_some_and(|(_, after)| {
+            rest = after;
+            true
+        })
+    })
+}
+
+#[test]
+fn every_message_in_the_documentation_is_one_that_is_printed() {
+    let page = fs::read_to_string(project().join("docs/argo-cd/troubleshooting.md")).unwrap();
+    let (_, ours) = page.split_once("\n## The Application\n").expect("the chapter has another name");
+    let mut lines = sources(&project().join("plugin/src"));
+    lines.extend(sources(&project().join("lib/src")));
+    let mut messages = 0;
+    for row in ours.lines().filter(|line| line.starts_with("| ")) {
+        let cell = row.split(" | ").next().unwrap().trim_start_matches("| ");
+        // A message with backticks in it stands between two of them.
+        let fence = if cell.contains("``") { "``" } else { "`" };
+        for message in cell.split(fence).skip(1).step_by(2).map(str::trim) {
+            assert!(lines.iter().any(|line| makes(line, message)), "nothing prints: {message}");
+            messages += 1;
+        }
+    }
+    assert!(messages > 20, "only {messages} were found");
+}
+
 #[test]
 fn version_is_the_one_of_the_project() {
     assert_eq!(cmp(&["version"]), format!("nuketown-cmp {}\n", env!("CARGO_PKG_VERSION")));
