@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Unpacks a Debian package of any release beside the system's own, without root and without installing anything.
+# Unpacks a Debian package of any release beside the system's own, without root and without installing anything: no service is
+# started, no user made, and nothing stays when target/tools is removed.
 #
 # Read by tools/setup. apt works on lists and a cache of its own here, so the running system's stay as they are. Signatures are
 # checked as always, against Debian's keys. The libraries come along, and a wrapper starts each program with the C library
@@ -9,17 +10,18 @@
 # What Debian signs its archive with; absent on systems that are not Debian.
 debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# apt_unpack DIRECTORY PACKAGE SUITE COMMAND…: leaves DIRECTORY/bin/COMMAND, or fails and leaves DIRECTORY as it was.
+# apt_unpack DIRECTORY PACKAGES SUITE COMMAND…: leaves DIRECTORY/bin/COMMAND, or fails and leaves DIRECTORY as it was. PACKAGES are
+# words; a command is a program or a Lua script. `first_run` may name another argument than --version that only prints something.
 apt_unpack() {
-    local directory=$1 package=$2 suite=$3 mirror
+    local directory=$1 packages=$2 suite=$3 mirror
     shift 3
     for mirror in $(debian_mirrors); do
         rm -rf "$directory.part"
-        if apt_fetch "$directory.part" "$package" "$suite" "$mirror" && write_wrappers "$directory" "$@"; then
+        if apt_fetch "$directory.part" "$packages" "$suite" "$mirror" && write_wrappers "$directory" "$@"; then
             rm -rf "$directory"
             mv "$directory.part" "$directory"
             # The first real run, from its final place.
-            quietly "$directory/bin/$1" --version && return
+            quietly "$directory/bin/$1" "${first_run:---version}" && return
             rm -rf "$directory"
         fi
     done
@@ -34,9 +36,9 @@ debian_mirrors() {
         awk '$1 !~ /security|updates|backports/ && !seen[$2]++ { print $2 }'
 }
 
-# Downloads PACKAGE and the libraries that it needs from SUITE at MIRROR, and unpacks them into DIRECTORY/root.
+# Downloads PACKAGES and the libraries that they need from SUITE at MIRROR, and unpacks them into DIRECTORY/root.
 apt_fetch() {
-    local directory=$1 package=$2 suite=$3 mirror=$4 apt=$1/apt names
+    local directory=$1 packages=$2 suite=$3 mirror=$4 apt=$1/apt names
     mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/debs" "$directory/root"
     : >"$apt/status"
     echo "deb [arch=$(dpkg --print-architecture) signed-by=$debian_keyring] $mirror $suite main" >"$apt/sources.list"
@@ -48,7 +50,7 @@ apt_fetch() {
         -o Acquire::Languages=none -o Acquire::Retries=3 -o APT::Sandbox::User=root
     )
     quietly apt-get "${private_apt[@]}" -o APT::Update::Error-Mode=any update || return 1
-    names=$(closure_of "$package")
+    names=$(closure_of "$packages")
     [ -n "$names" ] || return 1
     # shellcheck disable=SC2086
     (cd "$apt/debs" && quietly apt-get "${private_apt[@]}" download $names) || return 1
@@ -59,10 +61,12 @@ apt_fetch() {
     rm -rf "$apt"
 }
 
-# The package and the libraries among what it depends on; what else it depends on (perl, debconf) serves its installation.
+# The packages, and the libraries (C and Lua) among what they depend on; what else they depend on (perl, debconf) serves their
+# installation.
 closure_of() {
-    apt-get "${private_apt[@]}" --print-uris --yes --no-install-recommends install "$1" 2>>"$log" |
-        sed -n "s/^'[^']*' \([^_]*\)_.*/\1/p" | grep -E "^($1|lib.*)\$" | grep -v perl
+    # shellcheck disable=SC2086
+    apt-get "${private_apt[@]}" --print-uris --yes --no-install-recommends install $1 2>>"$log" |
+        sed -n "s/^'[^']*' \([^_]*\)_.*/\1/p" | grep -E "^(${1// /|}|lib.*|lua.*)\$" | grep -v perl
 }
 
 # Wrappers for DIRECTORY, written into DIRECTORY.part.
@@ -76,10 +80,35 @@ write_wrappers() {
     mkdir -p "$directory.part/bin"
     for command in "$@"; do
         [ -x "$root/usr/bin/$command" ] || return 1
-        cat >"$directory.part/bin/$command" <<WRAPPER
-#!/bin/sh
-exec '$directory/root${loader#"$root"}' --library-path '${libraries//"$root"/"$directory/root"}' '$directory/root/usr/bin/$command' "\$@"
-WRAPPER
+        {
+            echo '#!/bin/sh'
+            if grep -q '^#!.*lua' "$root/usr/bin/$command"; then
+                lua_script "$directory" "$command"
+            else
+                echo "exec $(start_of "$directory" "$command") \"\$@\""
+            fi
+        } >"$directory.part/bin/$command"
         chmod +x "$directory.part/bin/$command"
     done
+}
+
+# What starts a program with the libraries that came with it.
+start_of() {
+    echo "'$1/root${loader#"$root"}' --library-path '${libraries//"$root"/"$1/root"}' '$1/root/usr/bin/$2'"
+}
+
+# The rest of the wrapper of a Lua script. Its interpreter gets the unpacked libraries, and the script the unpacked place of its
+# own files, which it names itself.
+lua_script() {
+    local directory=$1 script=$2 version native suffix
+    version=$(sed -n '1s/^#!.*lua\(5\.[0-9]\).*/\1/p' "$root/usr/bin/$script")
+    # Lua 5.1 knows no variables of its own version.
+    [ "$version" = 5.1 ] || suffix=_${version/./_}
+    native=$(find "$root/usr/lib" -path "*/lua/$version" | head -n 1)
+    sed -i "s|'/usr/lib/|'$directory/root/usr/lib/|" "$root/usr/bin/$script"
+    cat <<WRAPPER
+export LUA_PATH${suffix:-}='$directory/root/usr/share/lua/$version/?.lua;$directory/root/usr/share/lua/$version/?/init.lua'
+export LUA_CPATH${suffix:-}='$directory/root${native#"$root"}/?.so'
+exec $(start_of "$directory" "lua$version") '$directory/root/usr/bin/$script' "\$@"
+WRAPPER
 }
