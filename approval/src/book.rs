@@ -270,7 +270,8 @@ impl Book {
         self.forget(now);
     }
 
-    /// The connection of an agent is gone, and with it all that it asked for.
+    /// An agent is gone with all that it asked for. If only one of its connections is, [`Event::Disconnected`] ends what came
+    /// over that one.
     pub fn disconnected(&mut self, agent: &AgentName, now: Now) {
         for (_, entry) in self.open.iter_mut().filter(|(key, _)| key.agent == *agent) {
             let _ = entry.case.on(Event::Disconnected, now);

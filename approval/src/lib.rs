@@ -20,6 +20,7 @@ mod digest;
 mod malformed;
 mod names;
 mod pattern;
+pub mod policy;
 pub mod render;
 mod request;
 pub mod stanza;
@@ -37,8 +38,10 @@ pub use digest::{Code, Digest};
 pub use malformed::Malformed;
 pub use names::{AbsolutePath, Nonce, RequestId, UnixName};
 pub use pattern::Pattern;
+pub use policy::Policy;
 pub use render::render;
 pub use request::{
     Delegate, EGRESS_MAX, Kind, Network, Payload, Prose, Request, Scale, Sudo, TASK_BYTES_MAX, Team,
 };
 pub use stanza::Answer;
+pub use visible::prose as shown;

@@ -13,7 +13,7 @@ mod request;
 use minidom::Element;
 use nuketown::values::Seconds;
 
-use crate::{Digest, Malformed, Request, RequestId};
+use crate::{Digest, Malformed, Request, RequestId, visible};
 
 /// The namespace of all payloads, and the feature that a broker advertises (XEP-0030).
 pub const NAMESPACE: &str = "urn:nuketown:approval";
@@ -46,7 +46,8 @@ pub struct Response {
     pub result: Answer,
     /// The digest of what was decided about. Whoever asked accepts no approval without it; see [`Response::approves`].
     pub digest: Option<Digest>,
-    /// Why, for the person at the agent's terminal.
+    /// Why, for the person at the agent's terminal. It comes from outside: print [`crate::shown`] of it. Written so, and
+    /// cut to 512 bytes.
     pub reason: Option<String>,
 }
 
@@ -155,7 +156,7 @@ impl Stanza {
     ///
     /// # Errors
     ///
-    /// Only if a text holds what XML cannot carry, which a reason may.
+    /// None that is known: every text is in a form that XML can carry.
     pub fn to_element(&self) -> Result<Element, StanzaError> {
         match self {
             Self::Request(request) => element(&request::to_raw(request)),
@@ -163,7 +164,7 @@ impl Stanza {
                 id: response.id.to_string(),
                 result: response.result.as_str().to_owned().into(),
                 digest: response.digest.map(|digest| digest.to_string().into()),
-                reason: response.reason.clone().map(Into::into),
+                reason: response.reason.as_deref().map(|reason| short(reason).into()),
                 others: Vec::new(),
             }),
             Self::Ack(id) => element(&raw::ApprovalAck { id: id.to_string(), others: Vec::new() }),
@@ -228,6 +229,17 @@ fn response(raw: raw::ApprovalResponse) -> Result<Response, StanzaError> {
     }
     let digest = raw.digest.map(|digest| digest.text.trim().parse()).transpose()?;
     Ok(Response { id: raw.id.parse()?, result, digest, reason })
+}
+
+/// A reason in characters that XML can carry and a terminal show, as long as its reader takes it.
+fn short(reason: &str) -> String {
+    let shown = visible::prose(reason);
+    let more = "…";
+    let end = (0..=REASON_BYTES_MAX - more.len()).rev().find(|&at| shown.is_char_boundary(at));
+    match end.and_then(|end| shown.get(..end)) {
+        Some(head) if shown.len() > REASON_BYTES_MAX => format!("{head}{more}"),
+        _ => shown,
+    }
 }
 
 /// Elements of other namespaces may stand anywhere; unknown ones of this one may not.

@@ -27,7 +27,8 @@ pub(crate) fn in_command(c: char) -> bool {
 /// Prose with everything that is not shown as itself replaced by `\u{…}`, and `\` by `\\`.
 ///
 /// Prose stands on lines of its own, so it may be written from right to left and with combining marks.
-pub(crate) fn prose(text: &str) -> String {
+#[must_use]
+pub fn prose(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     // How many marks the letter before may still carry.
     let mut marks_left = 0;
