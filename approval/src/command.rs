@@ -68,7 +68,8 @@ impl Argv {
         self.0.iter().map(|argument| word(argument)).collect::<Vec<_>>().join(" ")
     }
 
-    /// Reads the text form. Words stand apart by spaces; quotes are `'…'` and `$'…'` with the escapes of [`word`].
+    /// Reads the text form. Words stand apart by spaces; quotes are `'…'` and `$'…'`, as [`Argv::to_text`]
+    /// writes them.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@
 //!
 //! # Expected flow
 //!
-//! [`stanza::read_message`] → [`Book::open`] → [`render`] → [`Book::answer`] → [`Book::spend`] → a [`Permit`].
+//! [`stanza::read_message`] → [`Policy::decide`] → [`Book::open`] → [`render()`] → [`Book::on`] → [`Book::spend`] → a [`Permit`].
 //!
 //! # Invariants
 //!

@@ -242,7 +242,7 @@ impl fmt::Display for Team {
 pub struct Prose(String);
 
 impl Prose {
-    /// The text as it was written, which may hold anything. Show [`crate::render`]'s form of it.
+    /// The text as it was written, which may hold anything. Show [`crate::shown`] of it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -66,11 +66,7 @@ impl TryFrom<Hours> for QuietHours {
         let (from, to): (Minute, Minute) = (minute("from", &hours.from)?, minute("to", &hours.to)?);
         if from == to {
             // A whole day or no time at all: whoever wrote it meant one of them.
-            return Err(Malformed::new(
-                "quiet_hours.to",
-                &hours.to,
-                "expected another minute than that of from",
-            ));
+            return Err(Malformed::new("to", &hours.to, "expected another minute than that of from"));
         }
         Ok(Self { from, to, except: hours.except })
     }

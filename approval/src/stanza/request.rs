@@ -10,7 +10,6 @@ use crate::{
 };
 
 pub(super) fn to_raw(request: &Request) -> raw::Approval {
-    let path = |path: &AbsolutePath| command::to_wire(path.as_bytes());
     let mut raw = raw::Approval {
         id: request.id.to_string(),
         agent: request.agent.to_string().into(),
@@ -27,20 +26,26 @@ pub(super) fn to_raw(request: &Request) -> raw::Approval {
         egress: Vec::new(),
         duration: None,
         timeout: request.timeout.map(|seconds| seconds.to_string().into()),
-        cwd: request.cwd.as_ref().map(|cwd| path(cwd).into()),
+        cwd: request.cwd.as_ref().map(|cwd| path_text(cwd).into()),
         host: request.host.as_ref().map(|host| host.to_string().into()),
         nonce: request.nonce.map(|nonce| nonce.to_string().into()),
         expires: request.expires.map(|at| at.to_string().into()),
         digest: Some(request.digest().to_string().into()),
         others: Vec::new(),
     };
-    match &request.payload {
+    put(&mut raw, &request.payload);
+    raw
+}
+
+/// Fills in the elements of the payload's kind.
+fn put(raw: &mut raw::Approval, payload: &Payload) {
+    match payload {
         Payload::Sudo(sudo) => {
             let args =
                 sudo.argv.arguments().iter().map(|argument| command::to_wire(argument).into()).collect();
             raw.command = Some(sudo.argv.to_text().into());
             raw.argv = Some(raw::ArgvElement { args });
-            raw.program = sudo.program.as_ref().map(|program| path(program).into());
+            raw.program = sudo.program.as_ref().map(|program| path_text(program).into());
             raw.user = Some(&sudo.user)
                 .filter(|user| **user != UnixName::root())
                 .map(|user| user.to_string().into());
@@ -59,7 +64,10 @@ pub(super) fn to_raw(request: &Request) -> raw::Approval {
             raw.duration = network.duration.map(|seconds| seconds.to_string().into());
         }
     }
-    raw
+}
+
+fn path_text(path: &AbsolutePath) -> String {
+    command::to_wire(path.as_bytes())
 }
 
 pub(super) fn from_raw(mut raw: raw::Approval) -> Result<Request, StanzaError> {
