@@ -2,7 +2,7 @@
 
 mod application;
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZero, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use nuketown::{
@@ -10,6 +10,7 @@ use nuketown::{
     values::{AgentName, PreviewSlug},
 };
 
+use crate::flake::WORKERS_MAX;
 pub use application::{ApplicationArgs, PreviewArgs};
 
 /// Exit statuses, as every command's help ends with them.
@@ -101,9 +102,25 @@ pub struct EvaluationArgs {
     /// Stop an evaluation that needs more memory than this [default: half of the machine's, at most 8192]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(64..=1_048_576))]
     pub memory: Option<u64>,
+    /// What evaluates the hosts of nixosConfigurations. A town that is one output is always evaluated by nix
+    #[arg(long, value_enum, default_value_t)]
+    pub evaluator: EvaluatorArg,
+    /// How many hosts nix-eval-jobs evaluates at once; they share the memory [default: the processors, at most 4]
+    #[arg(long, value_name = "NUMBER", value_parser = workers)]
+    pub workers: Option<NonZero<usize>>,
     /// The Nix store to evaluate in [default: the system's where it can be used, else one in the cache directory]
     #[arg(long, value_name = "DIR", env = "NUKETOWN_STORE", hide_env_values = true, value_hint = ValueHint::DirPath)]
     pub store: Option<PathBuf>,
+}
+
+/// What evaluates hosts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum EvaluatorArg {
+    /// Nix, one host after the other.
+    #[default]
+    Nix,
+    /// nix-eval-jobs 2.31 or later, several hosts at once, which names all bad hosts.
+    NixEvalJobs,
 }
 
 /// How to render.
@@ -250,4 +267,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
         Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
         _ => Err("expected whole seconds from 1 to 86400".to_owned()),
     }
+}
+
+/// As many workers as may be asked for.
+fn workers(text: &str) -> Result<NonZero<usize>, String> {
+    let number = text.parse().ok().filter(|number: &NonZero<usize>| number.get() <= WORKERS_MAX);
+    number.ok_or_else(|| format!("expected a whole number from 1 to {WORKERS_MAX}"))
 }

@@ -36,6 +36,6 @@ impl Failure {
 
 impl From<EvalError> for Failure {
     fn from(error: EvalError) -> Self {
-        Self { class: error.class(), problems: vec![error.problem()] }
+        Self { class: error.class(), problems: error.problems() }
     }
 }

@@ -11,9 +11,9 @@ use nuketown::{
 };
 
 use crate::{
-    cli::{EvaluationArgs, SelectionArgs, SourceArgs},
+    cli::{EvaluationArgs, EvaluatorArg, SelectionArgs, SourceArgs},
     failure::Failure,
-    flake::{self, FlakeRef, Request, Towns},
+    flake::{self, Evaluator, FlakeRef, Request, Towns},
     progress::Progress,
     report,
 };
@@ -72,10 +72,37 @@ fn evaluate_into<T>(
     request.attr.clone_from(&how.attr);
     request.timeout = how.timeout;
     request.store.clone_from(&how.store);
+    request.evaluator = evaluator(how)?;
     if let Some(mebibytes) = how.memory {
         request.memory_limit = mebibytes << 20;
     }
-    flake::evaluate(&request, progress, |towns| make(decoded(towns)?))?.made
+    let mut is_one = false;
+    let evaluated = flake::evaluate(&request, progress, |towns| {
+        is_one = matches!(towns, Towns::Town(_));
+        make(decoded(towns)?)
+    })?;
+    if is_one && request.evaluator != Evaluator::Nix {
+        progress.clear();
+        report::warnings(&[Problem::new(
+            format!("{} was not used", request.evaluator),
+            format!("{} is one town, not those of hosts", evaluated.installable),
+        )]);
+    }
+    evaluated.made
+}
+
+/// What is to evaluate hosts.
+fn evaluator(how: &EvaluationArgs) -> Result<Evaluator, Failure> {
+    match (how.evaluator, how.workers) {
+        (EvaluatorArg::NixEvalJobs, workers) => Ok(Evaluator::NixEvalJobs(workers)),
+        (EvaluatorArg::Nix, None) => Ok(Evaluator::Nix),
+        (EvaluatorArg::Nix, Some(_)) => {
+            let cause = "nix evaluates one host after the other";
+            Err(Failure::usage(
+                Problem::new("--workers has no effect", cause).hint("add --evaluator nix-eval-jobs"),
+            ))
+        }
+    }
 }
 
 fn decoded(towns: Towns<'_>) -> Result<Town, Failure> {

@@ -45,6 +45,25 @@ fn attribute_of_the_flake_is_a_parameter_however_it_is_given() {
 }
 
 #[test]
+fn evaluator_of_the_town_is_that_of_the_application() {
+    let desk = Desk::new();
+    let flake = desk
+        .flake("town", &MINIMAL.replace("nuketown = {", "nixosConfigurations.a.config.nuketown.town = {"));
+    desk.nix_eval_jobs(&Desk::nixes()[0].join("nix"), "{}");
+    let command = |evaluator: &str| {
+        finish(desk.command().args(["application", &flake, "--evaluator", evaluator]).args(REPO))
+    };
+    let jobs = command("nix-eval-jobs");
+    assert!(
+        jobs.stdout.contains("- name: evaluator\n        string: nix-eval-jobs\n"),
+        "{}{}",
+        jobs.stdout,
+        jobs.stderr
+    );
+    assert!(!command("nix").stdout.contains("evaluator"));
+}
+
+#[test]
 fn what_cannot_be_deployed_has_no_application() {
     let desk = Desk::new();
     let flake = desk.flake("town", MINIMAL);

@@ -159,6 +159,79 @@ fn missing_nix_says_how_to_get_it() {
     pin("no-nix", &finished.stderr);
 }
 
+/// A case with nix-eval-jobs: its title, what the peer in its place is told (or whether there is one at all), the flake's
+/// outputs, and the arguments.
+type JobsCase = (&'static str, Option<&'static str>, &'static str, &'static [&'static str], i32);
+
+const HOSTS: &str = r#"{ nixosConfigurations = {
+  a.config.nuketown.town = { domain = "6bit.com"; agents.ada.cloud.enable = true; };
+  bad.config = throw "boom";
+  greedy.config.nuketown.town = builtins.frobnicate;
+  printer.config = { };
+}; }"#;
+
+const JOBS: &[JobsCase] = &[
+    ("two bad hosts", Some("{}"), HOSTS, &["--evaluator", "nix-eval-jobs"], 3),
+    ("a worker that dies", Some(r#"{ "dies": "host-2" }"#), HOSTS, &["--evaluator", "nix-eval-jobs"], 3),
+    ("a line that is missing", Some(r#"{ "lines": "drop" }"#), HOSTS, &["--evaluator", "nix-eval-jobs"], 3),
+    (
+        "an old nix-eval-jobs",
+        Some(r#"{ "unknown": ["--select"] }"#),
+        HOSTS,
+        &["--evaluator", "nix-eval-jobs"],
+        3,
+    ),
+    ("no nix-eval-jobs", None, HOSTS, &["--evaluator", "nix-eval-jobs"], 3),
+    (
+        "too many workers",
+        Some("{}"),
+        HOSTS,
+        &["--evaluator", "nix-eval-jobs", "--workers", "9", "--memory", "1024"],
+        2,
+    ),
+    ("workers for Nix", None, HOSTS, &["--workers", "2"], 2),
+    ("as many workers as nobody has", None, HOSTS, &["--evaluator", "nix-eval-jobs", "--workers", "17"], 2),
+    ("another evaluator", None, HOSTS, &["--evaluator", "hydra"], 2),
+    (
+        "a town that is one output",
+        Some("{}"),
+        r#"{ nuketown = { domain = "6bit.com"; approver = "josh@6bit.com"; agents.ada = { }; cloud.enable = true; }; }"#,
+        &["--evaluator", "nix-eval-jobs"],
+        0,
+    ),
+];
+
+#[test]
+fn failures_of_nix_eval_jobs_read_the_same_with_every_nix() {
+    for nix in Desk::nixes() {
+        let mut text = String::new();
+        for (case, peer, outputs, arguments, status) in JOBS {
+            let desk = Desk::with(&nix);
+            desk.flake("town", &format!("{{\n  outputs = _: {outputs};\n}}\n"));
+            if let Some(plan) = peer {
+                desk.nix_eval_jobs(&nix.join("nix"), plan);
+            }
+            let finished = finish(desk.command().arg("./town").args(*arguments));
+            assert_eq!(
+                (finished.status, finished.stdout.is_empty()),
+                (*status, *status != 0),
+                "{case}: {}",
+                finished.stderr
+            );
+            let place = desk.path("").display().to_string();
+            let mut said = finished.stderr.replace(place.trim_end_matches('/'), "HERE");
+            // Which of the lines comes last is up to the machine.
+            if peer.is_some_and(|plan| plan.contains("drop")) {
+                let host = said.find("host `").unwrap();
+                let end = host + 6 + said[host + 6..].find('`').unwrap();
+                said.replace_range(host + 6..end, "HOST");
+            }
+            write!(text, "## {case}\nexit {}\n{said}\n", finished.status).unwrap();
+        }
+        pin("nix-eval-jobs", &text);
+    }
+}
+
 #[test]
 fn town_from_json_needs_no_nix() {
     let desk = Desk::new();

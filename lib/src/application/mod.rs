@@ -194,6 +194,10 @@ impl Maker<'_> {
         if let Some(attr) = &options.attr {
             parameters.push(Parameter { name: "attr", string: Some(attr.clone()), ..Parameter::default() });
         }
+        if let Some(evaluator) = options.evaluator {
+            let string = Some(evaluator.to_owned());
+            parameters.push(Parameter { name: "evaluator", string, ..Parameter::default() });
+        }
         parameters.sort_by_key(|parameter| parameter.name);
         let (server, name) = match &options.cluster {
             Cluster::Server(url) => (Some(url.to_string()), None),

@@ -21,6 +21,8 @@ pub struct ApplicationOptions {
     pub path: SourcePath,
     /// The attribute of the flake that holds the town, where it is not the usual one.
     pub attr: Option<String>,
+    /// What the plugin evaluates hosts with, where it is not the usual Nix.
+    pub evaluator: Option<&'static str>,
     /// The agents to deploy; all cloud agents where empty.
     pub agents: BTreeSet<AgentName>,
     /// Argo CD's own namespace.

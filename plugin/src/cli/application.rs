@@ -86,9 +86,15 @@ pub struct PreviewArgs {
 }
 
 impl ApplicationArgs {
-    /// What the library is asked for; `attr` and `path` are those of the flake.
+    /// What the library is asked for; `attr` and `path` are those of the flake, and `evaluator` is named where
+    /// it is not the usual one.
     #[must_use]
-    pub fn options(&self, attr: Option<String>, path: SourcePath) -> ApplicationOptions {
+    pub fn options(
+        &self,
+        attr: Option<String>,
+        evaluator: Option<&'static str>,
+        path: SourcePath,
+    ) -> ApplicationOptions {
         let cluster = match &self.destination_name {
             Some(name) => Cluster::Name(name.clone()),
             None => Cluster::Server(self.destination_server.clone()),
@@ -99,6 +105,7 @@ impl ApplicationArgs {
             revision: self.revision.clone(),
             path,
             attr,
+            evaluator,
             agents: self.agents.iter().cloned().collect(),
             argocd_namespace: self.argocd_namespace.clone(),
             project: self.project.clone(),

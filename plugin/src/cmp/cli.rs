@@ -8,11 +8,14 @@ Variables of the sidecar:
   NUKETOWN_TIMEOUT      Seconds until an evaluation is stopped [default: 50]; keep it below Argo CD's own deadline (60)
   NUKETOWN_MEMORY       MiB that an evaluation may use [default: half of the container's, at most 8192]
   NUKETOWN_CONCURRENCY  Evaluations that may run at once [default: the processors, at most 4]
+  NUKETOWN_WORKERS      Hosts that nix-eval-jobs evaluates at once, in the memory of one evaluation [default: the processors,
+                        at most 4]
   NUKETOWN_CACHE_DIR    Where evaluations and the Nix store are kept [default: XDG_CACHE_HOME, else the temporary directory]
-  NUKETOWN_ATTR, NUKETOWN_NAMESPACE, NUKETOWN_PREVIEW, NUKETOWN_SCOPE
+  NUKETOWN_ATTR, NUKETOWN_EVALUATOR, NUKETOWN_NAMESPACE, NUKETOWN_PREVIEW, NUKETOWN_SCOPE
                         Used where an Application does not set the parameter
   NUKETOWN_ALLOW_EMPTY  true lets a town without cloud agents be an empty result, which has Argo CD delete everything
-An Application's plugin.env sets those of the parameters, and may lower the first two.
+An Application's plugin.env sets those of the parameters, and may lower NUKETOWN_TIMEOUT, NUKETOWN_MEMORY and
+NUKETOWN_WORKERS.
 
 Exit status: 0 rendered, 1 the town is wrong, 2 usage or parameters, 3 Nix failed, 4 timed out.";
 

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 pub(super) const APPLICATION: &str = "ARGOCD_ENV_";
 
 /// All that can be set, without [`APPLICATION`].
-pub(super) const KNOWN: [&str; 10] = [
+pub(super) const KNOWN: [&str; 11] = [
     "NUKETOWN_ALLOW_EMPTY",
     "NUKETOWN_ATTR",
     "NUKETOWN_CACHE_DIR",
@@ -21,6 +21,7 @@ pub(super) const KNOWN: [&str; 10] = [
     "NUKETOWN_PREVIEW",
     "NUKETOWN_SCOPE",
     "NUKETOWN_TIMEOUT",
+    "NUKETOWN_WORKERS",
 ];
 
 /// What decides about more than one Application, so that none may set it.

@@ -23,12 +23,13 @@ const KUBERNETES: (u32, u32) = (1, 28);
 pub(super) fn run(environment: &Environment) -> Result<(), Failure> {
     let started = Instant::now();
     let settings = Settings::read(environment)?;
-    let Wanted { attr, mut selection } = Wanted::read(environment)?;
+    let Wanted { attr, evaluator, mut selection } = Wanted::read(environment)?;
     selection.allow_empty = settings.allow_empty;
     let deadline = started.checked_add(settings.timeout).unwrap_or(started);
     let source = Source::find(environment, &directory()?, deadline)?;
     let trust = if selection.preview.is_some() { Trust::Preview } else { Trust::Deployed };
-    let job = Job { settings: &settings, source: &source, attr: attr.as_deref(), trust, deadline };
+    let evaluator = settings.bounded(evaluator);
+    let job = Job { settings: &settings, source: &source, attr: attr.as_deref(), evaluator, trust, deadline };
     let Answer { towns, mut warnings } = job.answer()?;
     let town = match &towns {
         Towns::Town(json) => decode_town(json),

@@ -45,7 +45,7 @@ impl Kind {
 }
 
 /// All parameters, in the order in which they are shown.
-pub const PARAMETERS: [Parameter; 6] = [
+pub const PARAMETERS: [Parameter; 7] = [
     Parameter {
         name: "agents",
         title: "Agents",
@@ -62,6 +62,15 @@ pub const PARAMETERS: [Parameter; 6] = [
         kind: Kind::Text,
         required: false,
         example: "string: towns.staging",
+    },
+    Parameter {
+        name: "evaluator",
+        title: "Evaluator",
+        tooltip: "What evaluates the hosts of nixosConfigurations: nix, one after the other, or nix-eval-jobs, several at once, \
+                  which has to be in the sidecar. A town that is one output is always evaluated by nix. Default: nix.",
+        kind: Kind::Text,
+        required: false,
+        example: "string: nix-eval-jobs",
     },
     Parameter {
         name: "namespace",

@@ -47,6 +47,8 @@ fn here(problem: &Problem) -> Problem {
         for (option, instead) in [
             ("--timeout SECONDS", "NUKETOWN_TIMEOUT (and Argo CD's own deadline with it)"),
             ("--memory MIB", "NUKETOWN_MEMORY"),
+            ("(--workers)", "(NUKETOWN_WORKERS)"),
+            ("--evaluator nix", "the parameter evaluator"),
             ("--attr PATH", "the parameter attr"),
             ("--attr", "the parameter attr"),
             ("--allow-empty", "NUKETOWN_ALLOW_EMPTY=true"),

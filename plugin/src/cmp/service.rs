@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    flake::{self, Class, EvalError, Request},
+    flake::{self, Class, EvalError, Evaluator, Request},
     progress::Progress,
 };
 
@@ -38,6 +38,8 @@ pub(super) struct Job<'a> {
     pub(super) source: &'a Source,
     /// The output that holds the town, if the Application says.
     pub(super) attr: Option<&'a str>,
+    /// What evaluates hosts.
+    pub(super) evaluator: Evaluator,
     pub(super) trust: Trust,
     /// When all of it has to be over.
     pub(super) deadline: Instant,
@@ -90,6 +92,7 @@ impl Job<'_> {
         request.attr = self.attr.map(str::to_owned);
         request.timeout = self.left();
         request.memory_limit = self.settings.memory;
+        request.evaluator = self.evaluator;
         request.store = Some(nix.join("store"));
         request.private = Some(nix);
         match flake::evaluate(&request, &Progress::silent(), |towns| Towns::from(towns)) {
@@ -117,11 +120,13 @@ impl Job<'_> {
 
     /// The name of the result: a hash over all that it depends on, each part with its length before it.
     fn key(&self) -> Result<String, Failure> {
-        let nix = flake::on_path("nix").ok_or(EvalError::NixMissing)?;
-        let found = nix.canonicalize().and_then(|path| Ok((path.metadata()?, path)));
-        let (found, path) = found.map_err(EvalError::Start)?;
-        let mut parts = vec![nuketown::VERSION.to_owned(), self.trust.name().to_owned(), "nix".to_owned()];
-        parts.extend([path.display().to_string(), identity(&found)]);
+        let mut parts = vec![nuketown::VERSION.to_owned(), self.trust.name().to_owned()];
+        parts.push(self.evaluator.name().to_owned());
+        for program in self.evaluator.programs()? {
+            let found = program.canonicalize().and_then(|path| Ok((path.metadata()?, path)));
+            let (found, path) = found.map_err(EvalError::Start)?;
+            parts.extend([path.display().to_string(), identity(&found)]);
+        }
         parts.push(self.attr.map_or_else(String::new, |attr| format!("#{attr}")));
         parts.extend(self.source.content.iter().cloned());
         let mut hash = Sha256::new();
@@ -158,7 +163,7 @@ impl Job<'_> {
     }
 }
 
-/// Tells one Nix from another without running it: a changed program is another file, or has another size or date.
+/// Tells one program from another without running it: a changed program is another file, or has another size or date.
 fn identity(program: &Metadata) -> String {
     format!(
         "{} {} {} {}.{}",

@@ -7,7 +7,10 @@ use std::time::Duration;
 use nuketown::Problem;
 
 use super::environment::Environment;
-use crate::{failure::Failure, flake::default_memory_limit};
+use crate::{
+    failure::Failure,
+    flake::{Evaluator, WORKERS_MAX, default_memory_limit},
+};
 
 /// Argo CD's repo-server gives up after 60 seconds, without a word to the plugin and none about the reason.
 const TIMEOUT: u64 = 50;
@@ -27,6 +30,8 @@ pub(super) struct Settings {
     pub(super) memory: u64,
     /// How many evaluations may run at once, over all processes.
     pub(super) concurrency: usize,
+    /// How many hosts nix-eval-jobs evaluates at once, if not as many as is usual.
+    pub(super) workers: Option<NonZero<usize>>,
     /// Where evaluations and the Nix store are kept.
     pub(super) directory: PathBuf,
     /// Whether no objects are a result.
@@ -41,13 +46,10 @@ impl Settings {
     /// A value is not what it should be, or set by who may not set it.
     pub(super) fn read(environment: &Environment) -> Result<Self, Failure> {
         environment.check()?;
-        if let Some((name, value)) =
-            environment.either("NUKETOWN_EVALUATOR").filter(|(_, value)| *value != "nix")
-        {
-            return Err(refused(&name, value, "the evaluator that is built in is nix"));
-        }
         let seconds = lowest(environment, "NUKETOWN_TIMEOUT", 1, 86_400, "seconds")?;
         let mebibytes = lowest(environment, "NUKETOWN_MEMORY", 64, 1_048_576, "MiB")?;
+        let most = u64::try_from(WORKERS_MAX).unwrap_or(u64::MAX);
+        let workers = lowest(environment, "NUKETOWN_WORKERS", 1, most, "hosts at once")?;
         let concurrency =
             number(environment.get("NUKETOWN_CONCURRENCY"), "NUKETOWN_CONCURRENCY", 1, 64, "evaluations")?;
         Ok(Self {
@@ -56,9 +58,20 @@ impl Settings {
             concurrency: concurrency
                 .and_then(|number| usize::try_from(number).ok())
                 .unwrap_or_else(processors),
+            workers: workers.and_then(|number| usize::try_from(number).ok()).and_then(NonZero::new),
             directory: directory(environment)?,
             allow_empty: flag(environment, "NUKETOWN_ALLOW_EMPTY")?,
         })
+    }
+}
+
+impl Settings {
+    /// This evaluator with as many workers as it may have.
+    pub(super) fn bounded(&self, evaluator: Evaluator) -> Evaluator {
+        match evaluator {
+            Evaluator::Nix => Evaluator::Nix,
+            Evaluator::NixEvalJobs(_) => Evaluator::NixEvalJobs(self.workers),
+        }
     }
 }
 
@@ -154,7 +167,7 @@ mod tests {
             ("NUKETOWN_CONCURRENCY", "none", "evaluations from 1 to 64"),
             ("NUKETOWN_CACHE_DIR", "cache", "an absolute path"),
             ("NUKETOWN_ALLOW_EMPTY", "maybe", "true or false"),
-            ("NUKETOWN_EVALUATOR", "nix-eval-jobs", "built in is nix"),
+            ("ARGOCD_ENV_NUKETOWN_WORKERS", "17", "hosts at once from 1 to 16"),
         ] {
             let said = read([(name, value)]).unwrap_err();
             assert!(said.contains(name) && said.contains(value) && said.contains(expected), "{said}");

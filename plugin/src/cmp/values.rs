@@ -17,7 +17,7 @@ use super::{
     environment::Environment,
     parameters::{Kind, PARAMETERS, Parameter},
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, flake::Evaluator};
 
 /// The variable that Argo CD passes the parameters in.
 const VARIABLE: &str = "ARGOCD_APP_PARAMETERS";
@@ -27,6 +27,8 @@ const VARIABLE: &str = "ARGOCD_APP_PARAMETERS";
 pub(super) struct Wanted {
     /// The flake's output that holds the town.
     pub(super) attr: Option<String>,
+    /// What evaluates hosts.
+    pub(super) evaluator: Evaluator,
     /// What is rendered of it.
     pub(super) selection: Selection,
 }
@@ -42,6 +44,7 @@ impl Wanted {
         let mut reading = Reading { environment, parameters, problems: Vec::new() };
         let wanted = Self {
             attr: reading.text::<String>("attr", "NUKETOWN_ATTR"),
+            evaluator: reading.text::<Evaluator>("evaluator", "NUKETOWN_EVALUATOR").unwrap_or_default(),
             selection: Selection {
                 agents: reading.agents(),
                 namespace: reading.text::<NamespaceName>("namespace", "NUKETOWN_NAMESPACE"),
@@ -190,12 +193,14 @@ mod tests {
     fn parameter_of_every_kind_is_read() {
         let wanted = read(
             r#"[{"name":"agents","array":["ada","bob"]},{"name":"attr","string":"towns.x"},
+                {"name":"evaluator","string":"nix-eval-jobs"},
                 {"name":"namespace","string":"n"},{"name":"preview","string":"pr-7"},
                 {"name":"scope","string":"agents"},{"name":"tiers","map":{"ada":"small"}}]"#,
         )
         .unwrap();
         let text = format!("{wanted:?}");
         assert_eq!(wanted.attr.as_deref(), Some("towns.x"));
+        assert_eq!(wanted.evaluator, Evaluator::NixEvalJobs(None));
         assert_eq!(wanted.selection.agents.len(), 2);
         assert_eq!(wanted.selection.namespace.as_ref().map(NamespaceName::as_str), Some("n"));
         assert_eq!(wanted.selection.preview.as_ref().map(PreviewSlug::as_str), Some("pr-7"));
@@ -218,6 +223,9 @@ mod tests {
         let wanted = Wanted::read(&Environment::from(variables)).unwrap();
         assert_eq!(wanted.attr.as_deref(), Some("a"));
         assert!(wanted.selection.preview.is_some());
+        let jobs =
+            [(VARIABLE, r#"[{"name":"evaluator","string":"nix"}]"#), ("NUKETOWN_EVALUATOR", "nix-eval-jobs")];
+        assert_eq!(Wanted::read(&Environment::from(jobs)).unwrap().evaluator, Evaluator::Nix);
         let both = [(VARIABLE, r#"[{"name":"attr","string":"b"}]"#), ("NUKETOWN_ATTR", "a")];
         assert_eq!(Wanted::read(&Environment::from(both)).unwrap().attr.as_deref(), Some("b"));
     }
@@ -244,9 +252,10 @@ mod tests {
     fn all_values_that_are_refused_are_named_at_once() {
         let said = read(
             r#"[{"name":"agents","array":["Ada","-"]},{"name":"preview","string":"PR 7"},
-                {"name":"scope","string":"all"},{"name":"tiers","map":{"ada":""}}]"#,
+                {"name":"scope","string":"all"},{"name":"tiers","map":{"ada":""}},
+                {"name":"evaluator","string":"nix-eval"}]"#,
         );
-        assert_eq!(said.unwrap_err().len(), 5);
+        assert_eq!(said.unwrap_err().len(), 6);
     }
 
     #[test]

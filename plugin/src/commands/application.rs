@@ -5,7 +5,14 @@ use nuketown::{
     application::{ArgoObject, SourcePath, application},
 };
 
-use crate::{cli::ApplicationArgs, failure::Failure, flake::FlakeRef, output, progress::Progress, town};
+use crate::{
+    cli::{ApplicationArgs, EvaluatorArg},
+    failure::Failure,
+    flake::{Evaluator, FlakeRef},
+    output,
+    progress::Progress,
+    town,
+};
 
 pub(super) fn run(args: &ApplicationArgs, progress: &Progress) -> Result<(), Failure> {
     let flake = match &args.source.from_json {
@@ -15,13 +22,21 @@ pub(super) fn run(args: &ApplicationArgs, progress: &Progress) -> Result<(), Fai
     let path = path(args, flake.as_ref())?;
     let attr = args.source.evaluation.attr.clone().or_else(|| attribute(flake.as_ref()));
     let town = town::town(&args.source, progress)?;
-    let objects = application(&town, &args.options(attr, path)).map_err(Failure::wrong)?;
+    let objects = application(&town, &args.options(attr, evaluator(args), path)).map_err(Failure::wrong)?;
     let yaml = ArgoObject::to_yaml(&objects).map_err(|error| {
         let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
         Failure::wrong(vec![Problem::new("the Application cannot be written down", cause)])
     })?;
     progress.clear();
     output::print(&yaml)
+}
+
+/// The evaluator that the Application has to name: Argo CD is to evaluate the town as it was evaluated here.
+fn evaluator(args: &ApplicationArgs) -> Option<&'static str> {
+    match args.source.evaluation.evaluator {
+        EvaluatorArg::Nix => None,
+        EvaluatorArg::NixEvalJobs => Some(Evaluator::NixEvalJobs(None).name()),
+    }
 }
 
 fn attribute(flake: Option<&FlakeRef>) -> Option<String> {

@@ -5,11 +5,33 @@ use std::time::Duration;
 
 use nuketown::Problem;
 
-use super::error::{Class, EvalError, Phase};
+use super::error::{BadHosts, Class, EvalError, Phase};
 use super::source::brief;
 
 impl EvalError {
-    /// What the user is told.
+    /// All that the user is told: of each host that failed as well.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let hosts: &[(String, Self)] = if let Self::Hosts(hosts) = self { &hosts.bad } else { &[] };
+        let each = hosts.iter().map(|(name, why)| why.of_host(name));
+        std::iter::once(self.problem()).chain(each).collect()
+    }
+
+    /// What the user is told of this host.
+    fn of_host(&self, name: &str) -> Problem {
+        let problem = self.problem();
+        match self {
+            Self::Build { .. } | Self::Evaluation { .. } | Self::StackOverflow { .. } => problem,
+            Self::OutOfMemory { flake, limit } => Problem::new(
+                format!("cannot evaluate {}", place_of(flake, Some(name))),
+                format!("it needs more than the {} of memory that a worker may have", size(*limit)),
+            )
+            .hint("look for a list that never ends, allow more memory, or let fewer workers share it (--workers)"),
+            _ => Problem { what: format!("host `{}`: {}", shown(name), problem.what), ..problem },
+        }
+    }
+
+    /// What the user is told, in short where it is about several hosts.
     #[must_use]
     pub fn problem(&self) -> Problem {
         match self.class() {
@@ -68,6 +90,11 @@ impl EvalError {
                 format!("the flake reference says `{}`, --attr says `{}`", shown(fragment), shown(option)),
             )
             .hint("leave one of them out"),
+            Self::Workers { asked, most, memory } => Problem::new(
+                format!("{asked} workers are too many"),
+                format!("they share {} of memory, which is enough for {most}", size(*memory)),
+            )
+            .hint("ask for fewer, or allow more memory (--memory MIB)"),
             other => Problem::new("the command is wrong", other.to_string()),
         }
     }
@@ -124,12 +151,12 @@ impl EvalError {
                 })
             }
             Self::Build { flake, said, place, host } => {
-                Problem::new(format!("{} needs a build", place_of(flake, host.as_ref())), with_place(said, place.as_ref()))
+                Problem::new(format!("{} needs a build", place_of(flake, host.as_deref())), with_place(said, place.as_ref()))
                     .hint("a town is only evaluated, never built: do not read or import the output of a derivation")
             }
             Self::Evaluation { flake, said, place, host } => {
                 let problem = Problem::new(
-                    format!("cannot evaluate {}", place_of(flake, host.as_ref())),
+                    format!("cannot evaluate {}", place_of(flake, host.as_deref())),
                     with_place(said, place.as_ref()),
                 );
                 match advice(said) {
@@ -137,8 +164,9 @@ impl EvalError {
                     None => problem,
                 }
             }
+            Self::Hosts(hosts) => bad_hosts(hosts),
             Self::StackOverflow { flake, place, host } => Problem::new(
-                format!("cannot evaluate {}", place_of(flake, host.as_ref())),
+                format!("cannot evaluate {}", place_of(flake, host.as_deref())),
                 with_place("it recurses too deeply", place.as_ref()),
             )
             .hint("look for a value that is defined by itself, or a function that never stops calling itself"),
@@ -164,6 +192,18 @@ impl EvalError {
             ),
             Self::OldNix { said } => Problem::new("Nix is too old to evaluate flakes", lines(said))
                 .hint("install Nix 2.8 or later"),
+            Self::JobsMissing => {
+                Problem::new("nix-eval-jobs is not installed", "there is no `nix-eval-jobs` in PATH").hint(
+                    "install it (`nix profile install nixpkgs#nix-eval-jobs`), or let Nix evaluate the hosts: --evaluator nix",
+                )
+            }
+            Self::OldJobs { said } => Problem::new("nix-eval-jobs is too old", lines(said))
+                .hint("install nix-eval-jobs 2.31 or later, or let Nix evaluate the hosts: --evaluator nix"),
+            Self::Jobs { flake, said } => Problem::new(
+                format!("nix-eval-jobs did not say all about the hosts of {flake}"),
+                lines(said),
+            )
+            .hint("let Nix evaluate the hosts: --evaluator nix"),
             Self::GitMissing => Problem::new(
                 "Git is not installed",
                 "the flake is in a Git repository, and there is no `git` in PATH",
@@ -201,6 +241,23 @@ impl EvalError {
     }
 }
 
+/// The most hosts that are named in one line.
+const NAMED: usize = 20;
+
+fn bad_hosts(hosts: &BadHosts) -> Problem {
+    let BadHosts { flake, total, good, bad } = hosts;
+    let names: Vec<String> = bad.iter().map(|(name, _)| shown(name)).collect();
+    let more = names.len().saturating_sub(NAMED);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let unseen = total.saturating_sub(good + bad.len());
+    let unseen = if unseen == 0 { String::new() } else { format!(", {unseen} not looked at") };
+    Problem::new(
+        format!("{} of {total} hosts of {flake} cannot be evaluated", bad.len()),
+        format!("bad: {}{more}; good: {good}{unseen}", names[..names.len().min(NAMED)].join(", ")),
+    )
+    .hint("each bad one is named below; nothing is rendered of a town that is not whole")
+}
+
 fn timed_out(flake: &str, phase: Phase, after: Duration, doing: Option<&String>) -> Problem {
     let what = match phase {
         Phase::Reference => "fetching the flake or its inputs",
@@ -230,7 +287,7 @@ fn advice(said: &str) -> Option<&'static str> {
     }
 }
 
-fn place_of(flake: &str, host: Option<&String>) -> String {
+fn place_of(flake: &str, host: Option<&str>) -> String {
     host.map_or_else(|| flake.to_owned(), |host| format!("the town of host `{}` of {flake}", shown(host)))
 }
 

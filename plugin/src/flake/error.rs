@@ -116,6 +116,33 @@ pub enum EvalError {
         /// What it says.
         said: String,
     },
+    /// There is no nix-eval-jobs, which was asked for.
+    #[error("nix-eval-jobs is not installed")]
+    JobsMissing,
+    /// nix-eval-jobs is too old.
+    #[error("nix-eval-jobs is too old")]
+    OldJobs {
+        /// What it says.
+        said: String,
+    },
+    /// The workers of nix-eval-jobs would have too little memory each.
+    #[error("{asked} workers are too many")]
+    Workers {
+        /// How many were asked for.
+        asked: usize,
+        /// How many there can be.
+        most: usize,
+        /// Bytes that they would share.
+        memory: u64,
+    },
+    /// What nix-eval-jobs has printed is not what it prints.
+    #[error("nix-eval-jobs cannot be understood")]
+    Jobs {
+        /// The flake.
+        flake: String,
+        /// What is wrong with it.
+        said: String,
+    },
     /// Nix needs Git for this flake, and there is none.
     #[error("git is not installed")]
     GitMissing,
@@ -194,6 +221,9 @@ pub enum EvalError {
         /// The host whose evaluation failed.
         host: Option<String>,
     },
+    /// The evaluation of some hosts failed, and the others were evaluated all the same.
+    #[error("hosts of {} cannot be evaluated", .0.flake)]
+    Hosts(BadHosts),
     /// The evaluation recursed too deeply.
     #[error("{flake} recurses too deeply")]
     StackOverflow {
@@ -249,6 +279,19 @@ pub enum EvalError {
     },
 }
 
+/// Hosts whose evaluation failed.
+#[derive(Debug)]
+pub struct BadHosts {
+    /// The flake.
+    pub flake: String,
+    /// How many hosts it has.
+    pub total: usize,
+    /// How many of them were evaluated. Where nix-eval-jobs ended early, others were not even looked at.
+    pub good: usize,
+    /// Each host that failed and why, in the order of their names.
+    pub bad: Vec<(String, EvalError)>,
+}
+
 /// What an evaluation spends its time on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -301,6 +344,7 @@ impl EvalError {
             | Self::NoRepository { .. }
             | Self::BadReference { .. }
             | Self::BadAttribute { .. }
+            | Self::Workers { .. }
             | Self::TwoAttributes { .. } => Class::Usage,
             Self::NoTown { .. } | Self::NoAttribute { .. } | Self::Untracked { .. } => Class::Town,
             Self::TimedOut { .. } => Class::Time,

@@ -18,7 +18,7 @@ use super::text::{one_line, tidy, without_escapes};
 use super::{git, launch};
 
 /// The most lines of Nix's message that are shown.
-const LINES: usize = 10;
+pub(super) const LINES: usize = 10;
 
 /// A run of Nix that failed.
 #[derive(Debug)]
@@ -266,7 +266,7 @@ fn is_out_of_memory(plain: &str, error: Option<&Complaint>) -> bool {
 }
 
 /// `at FILE:LINE:COLUMN:`, a line of the trace.
-fn place_in_trace(line: &str) -> Option<&str> {
+pub(super) fn place_in_trace(line: &str) -> Option<&str> {
     let place = line.trim().strip_prefix("at ")?.trim_end_matches(':');
     let mut parts = place.rsplitn(3, ':');
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());

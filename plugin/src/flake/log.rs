@@ -58,6 +58,11 @@ pub(super) struct Place {
 }
 
 impl Log {
+    /// One in which there is this error alone, of this host.
+    pub(super) fn of_error(error: Complaint, host: Option<String>) -> Self {
+        Self { error: Some(error), hosts: host.into_iter().collect(), ..Self::default() }
+    }
+
     /// Takes the next bytes, in pieces of any size.
     pub(super) fn push(&mut self, mut bytes: &[u8]) {
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {

@@ -10,7 +10,8 @@
 //! - What is evaluated can be named: the reference is resolved here, not guessed by Nix.
 //!
 //! The files, from the outside in: `reference` (what is meant), `nix` (the command line), `surroundings` (environment and
-//! store), `run` and `launch` (the bounded process), `log` and `failure` (what it says).
+//! store), `run` and `launch` (the bounded process), `watch`, `log` and `failure` (what it says). The towns of hosts may be
+//! evaluated by nix-eval-jobs instead: `jobs`.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -21,9 +22,11 @@ mod advice;
 mod complete;
 mod copy;
 mod error;
+mod evaluator;
 mod failure;
 mod git;
 mod interrupt;
+mod jobs;
 mod launch;
 mod lock;
 mod log;
@@ -34,8 +37,10 @@ mod scratch;
 mod source;
 mod surroundings;
 mod text;
+mod watch;
 
-pub use error::{Class, EvalError, Phase};
+pub use error::{BadHosts, Class, EvalError, Phase};
+pub use evaluator::{Evaluator, WORKERS_MAX};
 pub use git::commit;
 pub use interrupt::end_by;
 pub use launch::launch_if_asked;
@@ -43,11 +48,13 @@ pub use reference::FlakeRef;
 pub(crate) use scratch::make_writable;
 pub use surroundings::{default_memory_limit, on_path};
 
+use evaluator::Jobs;
 use failure::Failure;
 use log::Log;
 use nix::Question;
-use run::{Finished, Job, Stopped, Watcher};
+use run::{Finished, Job, Stopped};
 use surroundings::Surroundings;
+use watch::{Quiet, Watching};
 
 /// The most bytes of JSON that are read. A hundred agents are about 10 KiB.
 const OUTPUT: usize = 32 * 1024 * 1024;
@@ -64,6 +71,8 @@ pub struct Request {
     pub timeout: Duration,
     /// How many bytes of address space Nix may use: [`default_memory_limit`]. It needs about 100 MiB to start.
     pub memory_limit: u64,
+    /// What evaluates the towns of hosts.
+    pub evaluator: Evaluator,
     /// The store to use, where it is not to be chosen.
     pub store: Option<PathBuf>,
     /// A directory of one's own for all that Nix keeps outside of the store: its caches, and its home where the user's
@@ -82,6 +91,7 @@ impl Request {
             attr: None,
             timeout: Duration::from_secs(50),
             memory_limit: default_memory_limit(),
+            evaluator: Evaluator::Nix,
             store: None,
             private: None,
             launcher: None,
@@ -134,6 +144,7 @@ pub fn evaluate<T>(
     let deadline = Instant::now().checked_add(request.timeout);
     let asked = asked(request)?;
     let program = surroundings::on_path("nix").ok_or(EvalError::NixMissing)?;
+    let jobs = request.evaluator.jobs(request.memory_limit)?;
     let surroundings = Surroundings::prepare(request.store.as_deref(), request.private.as_deref())
         .map_err(EvalError::Scratch)?;
     let mut evaluation = Evaluation {
@@ -141,6 +152,7 @@ pub fn evaluate<T>(
         progress,
         deadline,
         program,
+        jobs,
         surroundings,
         reference: String::new(),
         directory: None,
@@ -152,10 +164,11 @@ pub fn evaluate<T>(
             .map_err(|why| forgotten(why, request))?;
         return Ok(evaluation.answer(&attribute, town.made));
     }
-    match evaluation.ask(&Question::Attribute("nuketown".to_owned()), &mut make) {
-        Ok(town) => Ok(evaluation.answer("nuketown", town.made)),
-        Err(EvalError::NoAttribute { .. }) => evaluation.ask_hosts(&mut make),
-        Err(why) => Err(why),
+    match (evaluation.ask(&Question::Attribute("nuketown".to_owned()), &mut make), &evaluation.jobs) {
+        (Ok(town), _) => Ok(evaluation.answer("nuketown", town.made)),
+        (Err(EvalError::NoAttribute { .. }), None) => evaluation.ask_hosts(&mut make),
+        (Err(EvalError::NoAttribute { .. }), Some(jobs)) => evaluation.ask_jobs(jobs, &mut make),
+        (Err(why), _) => Err(why),
     }
 }
 
@@ -194,6 +207,8 @@ struct Evaluation<'a> {
     progress: &'a Progress,
     deadline: Option<Instant>,
     program: PathBuf,
+    /// What evaluates hosts, if it is not Nix itself.
+    jobs: Option<Jobs>,
     surroundings: Surroundings,
     /// What Nix is asked for, without the attribute.
     reference: String,
@@ -292,18 +307,18 @@ impl Evaluation<'_> {
     }
 
     fn ask_hosts<T>(&self, make: &mut impl FnMut(Towns<'_>) -> T) -> Result<Evaluated<T>, EvalError> {
-        let flake = &self.request.flake;
-        let no_town = |hosts| EvalError::NoTown {
-            flake: flake.to_string(),
-            hosts,
-            untracked: failure::untracked(flake),
-        };
         match self.ask(&Question::Hosts, make) {
-            Ok(answer) if answer.output.trim_ascii() == b"{}" => Err(no_town(Some(answer.hosts))),
+            Ok(answer) if answer.output.trim_ascii() == b"{}" => Err(self.no_town(Some(answer.hosts))),
             Ok(answer) => Ok(self.answer(Question::Hosts.attribute(), answer.made)),
-            Err(EvalError::NoAttribute { .. }) => Err(no_town(None)),
+            Err(EvalError::NoAttribute { .. }) => Err(self.no_town(None)),
             Err(why) => Err(why),
         }
+    }
+
+    /// Neither the flake has a town nor one of these hosts.
+    fn no_town(&self, hosts: Option<Vec<String>>) -> EvalError {
+        let flake = &self.request.flake;
+        EvalError::NoTown { flake: flake.to_string(), hosts, untracked: failure::untracked(flake) }
     }
 
     fn answer<T>(&self, attribute: &str, made: T) -> Evaluated<T> {
@@ -340,44 +355,5 @@ impl Evaluation<'_> {
                 EvalError::TimedOut { flake, phase, after: self.request.timeout, doing }
             }
         }
-    }
-}
-
-/// Reads the log, shows the time, and makes something of the answer when it is there.
-struct Watching<'a, T> {
-    log: Log,
-    progress: &'a Progress,
-    make: &'a mut dyn FnMut(&[u8]) -> T,
-    /// What was made last, and of how many bytes.
-    made: Option<(T, usize)>,
-}
-
-impl<T> Watcher for Watching<'_, T> {
-    fn errors(&mut self, bytes: &[u8]) {
-        self.log.push(bytes);
-    }
-
-    fn whole(&mut self, output: &[u8]) {
-        // Once: a program that prints many documents must not keep us from watching it.
-        if self.made.is_none() {
-            self.made = Some(((self.make)(output), output.len()));
-        }
-    }
-
-    fn tick(&mut self) -> bool {
-        self.progress.tick(self.log.doing().map(text::one_line).as_deref())
-    }
-}
-
-/// For what is over at once.
-struct Quiet;
-
-impl Watcher for Quiet {
-    fn errors(&mut self, _: &[u8]) {}
-
-    fn whole(&mut self, _: &[u8]) {}
-
-    fn tick(&mut self) -> bool {
-        false
     }
 }

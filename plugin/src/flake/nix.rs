@@ -42,7 +42,7 @@ builtins.listToAttrs (builtins.concatLists (map look (builtins.attrNames hosts))
 "#;
 
 /// Settings that hold whatever the user's configuration says. All are known to Nix 2.4 and later.
-const SETTINGS: [(&str, &str); 12] = [
+pub(super) const SETTINGS: [(&str, &str); 12] = [
     ("accept-flake-config", "false"),
     ("allow-import-from-derivation", "false"),
     ("allow-unsafe-native-code-during-evaluation", "false"),

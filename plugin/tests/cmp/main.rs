@@ -4,6 +4,7 @@
 
 #[path = "../support/command.rs"]
 mod command;
+mod evaluator;
 mod generate;
 mod hostile;
 mod kills;

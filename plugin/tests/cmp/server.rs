@@ -25,6 +25,7 @@ const USER: u32 = 999;
 pub(crate) struct Server {
     root: tempfile::TempDir,
     id: String,
+    nix: PathBuf,
     pub(crate) variables: BTreeMap<String, String>,
 }
 
@@ -72,7 +73,7 @@ impl Server {
         // Others have to get through it.
         fs::set_permissions(root.path(), Permissions::from_mode(0o755)).unwrap();
         let id = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let server = Self { root, id, variables: BTreeMap::new() };
+        let server = Self { root, id, nix: nix.to_owned(), variables: BTreeMap::new() };
         for directory in ["bin", "tmp/_cmp_server", "cache"] {
             fs::create_dir_all(server.path(directory)).unwrap();
             give(&server.path(directory));
@@ -98,6 +99,21 @@ impl Server {
         let text = format!("#!/bin/sh\nreal() {{ '{}' \"$@\"; }}\n{script}\n", real.display());
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Puts the peer that stands in for nix-eval-jobs in PATH; the file says what a plan may hold. It uses the Nix that was
+    /// there before anything was put in front of it.
+    pub(crate) fn nix_eval_jobs(&self, plan: &Value) {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let mut plan = plan.clone();
+        plan["nix"] = self.nix.to_str().unwrap().into();
+        fs::write(self.path("bin/nix-eval-jobs.json"), plan.to_string()).unwrap();
+        let peer = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/nix-eval-jobs");
+        // As a package manager does it: another file, put in the place of the old one.
+        let new = self.path(&format!("bin/.new-{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
+        fs::copy(peer, &new).unwrap();
+        fs::set_permissions(&new, Permissions::from_mode(0o755)).unwrap();
+        fs::rename(new, self.path("bin/nix-eval-jobs")).unwrap();
     }
 
     /// Has every start and end of Nix written down.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use nuketown_plugin::flake::{self, Class, EvalError, Evaluated, FlakeRef, Request, Towns};
+use nuketown_plugin::flake::{self, Class, EvalError, Evaluated, Evaluator, FlakeRef, Request, Towns};
 use nuketown_plugin::progress::Progress;
 use serde_json::json;
 
@@ -24,12 +24,21 @@ pub(crate) fn evaluate_if_asked() -> Option<ExitCode> {
     let progress = Progress::on_terminal();
     let (attr, timeout, memory) = (option("--attr"), option("--timeout-ms"), option("--memory"));
     let (store, revision, mut tell) = (option("--store"), option("--revision"), option("--tell"));
+    let (evaluator, workers) = (option("--evaluator"), option("--workers"));
     let evaluated = resolve(&arguments.concat(), revision).and_then(|flake| {
         let mut request = Request::new(flake);
         request.attr = attr;
         request.timeout = timeout.map_or(request.timeout, |ms| Duration::from_millis(ms.parse().unwrap()));
         request.memory_limit = memory.map_or(request.memory_limit, |bytes| bytes.parse().unwrap());
         request.store = store.map(PathBuf::from);
+        if let Some(evaluator) = evaluator {
+            request.evaluator = match (evaluator.parse().unwrap(), workers) {
+                (Evaluator::NixEvalJobs(_), Some(workers)) => {
+                    Evaluator::NixEvalJobs(Some(workers.parse().unwrap()))
+                }
+                (evaluator, _) => evaluator,
+            };
+        }
         flake::evaluate(&request, &progress, |towns| {
             // Opening a pipe that has a name waits for its reader, which then sees its end.
             tell.take().map(|pipe| File::options().write(true).open(pipe).unwrap());
@@ -69,7 +78,8 @@ fn report(evaluated: Result<Evaluated<(&str, serde_json::Value)>, EvalError>) ->
             let (what, cause, hint) = (problem.what, problem.cause, problem.hint);
             let kind = format!("{why:?}");
             let kind = kind.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap();
-            let report = json!({ "error": kind, "what": what, "cause": cause, "hint": hint });
+            let each: Vec<String> = why.problems().iter().skip(1).map(ToString::to_string).collect();
+            let report = json!({ "error": kind, "what": what, "cause": cause, "hint": hint, "each": each });
             if let Class::Signal(signal) = why.class() {
                 println!("{report}");
                 flake::end_by(signal);

@@ -14,6 +14,7 @@ mod bounds;
 mod confinement;
 mod driver;
 mod hosts;
+mod jobs;
 mod references;
 mod surroundings;
 mod terminal;
@@ -38,9 +39,10 @@ fn main() -> ExitCode {
     if let Some(code) = driver::evaluate_if_asked() {
         return code;
     }
-    let groups: [(&str, &[Case]); 6] = [
+    let groups: [(&str, &[Case]); 7] = [
         ("references", references::CASES),
         ("hosts", hosts::CASES),
+        ("jobs", jobs::CASES),
         ("confinement", confinement::CASES),
         ("bounds", bounds::CASES),
         ("surroundings", surroundings::CASES),

@@ -126,6 +126,14 @@ impl World {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    /// Puts the peer that stands in for nix-eval-jobs in PATH; the file says what a plan may hold.
+    pub(crate) fn nix_eval_jobs(&self, mut plan: Value) {
+        plan["nix"] = self.nix.program.to_str().unwrap().into();
+        self.write("bin/nix-eval-jobs.json", &plan.to_string());
+        let peer = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/nix-eval-jobs");
+        fs::copy(peer, self.path("bin/nix-eval-jobs")).unwrap();
+    }
+
     /// The command that evaluates, with nothing of the caller's environment, in a store of its own.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.command_without_store(arguments);
@@ -158,6 +166,8 @@ impl World {
         let Output { status, stdout, stderr } = command.output().unwrap();
         let stderr = String::from_utf8_lossy(&stderr).into_owned();
         self.assert_nothing_runs();
+        let unexpected = fs::read_to_string(self.path("bin/unexpected")).ok();
+        assert_eq!(unexpected, None, "nix-eval-jobs was called as it should not be");
         assert_eq!(fs::read_dir(self.path("tmp")).unwrap().count(), 0, "temporary files are left");
         let report = serde_json::from_slice(&stdout).unwrap_or_else(|_| panic!("no report, but {stderr}"));
         Outcome { status, report, stderr }

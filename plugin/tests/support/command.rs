@@ -91,6 +91,16 @@ impl Desk {
         self.root.path().join(below)
     }
 
+    /// Puts the peer that stands in for nix-eval-jobs in PATH, to use this Nix; the file says what a plan may hold.
+    pub(crate) fn nix_eval_jobs(&self, nix: &Path, plan: &str) {
+        let mut plan: serde_json::Value = serde_json::from_str(plan).unwrap();
+        plan["nix"] = nix.to_str().unwrap().into();
+        std::fs::create_dir(self.path("bin")).unwrap();
+        std::fs::write(self.path("bin/nix-eval-jobs.json"), plan.to_string()).unwrap();
+        let peer = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/nix-eval-jobs");
+        std::fs::copy(peer, self.path("bin/nix-eval-jobs")).unwrap();
+    }
+
     /// A flake of this text. Returns its directory.
     pub(crate) fn flake(&self, below: &str, text: &str) -> String {
         let directory = self.path(below);
@@ -102,7 +112,13 @@ impl Desk {
     /// The command, in this desk and with nothing of the caller's environment.
     pub(crate) fn command(&self) -> Command {
         let mut command = nuketown_render();
-        command.env_clear().env("PATH", &self.path).env("HOME", self.path("home")).env("COLUMNS", "110");
+        let mut path = vec![self.path("bin")];
+        path.extend(std::env::split_paths(&self.path));
+        command
+            .env_clear()
+            .env("PATH", std::env::join_paths(path).unwrap())
+            .env("HOME", self.path("home"))
+            .env("COLUMNS", "110");
         command.env("NUKETOWN_STORE", self.path("store")).current_dir(self.root.path());
         command
     }
