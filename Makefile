@@ -45,7 +45,8 @@ bench: ## Run the benchmarks, and print their figures beside those that are prom
 	@$(MAKE) --no-print-directory release
 	@cargo bench --locked --package nuketown --bench render
 	@benches/whole-command "$(RENDER)" --json "$(TARGET)/whole-command.json"
-	@benches/report "$(TARGET)" "$(TARGET)/whole-command.json"
+	@benches/cmp "$(CMP)" --json "$(TARGET)/cmp.json"
+	@benches/report "$(TARGET)" "$(TARGET)/whole-command.json" "$(TARGET)/cmp.json"
 
 renderer:
 	@cargo rustc --release --locked --package nuketown-plugin --bin nuketown-render -- $(STATIC)
