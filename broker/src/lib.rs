@@ -1,0 +1,3 @@
+//! The human's side of approvals.
+
+pub mod dialog;
