@@ -78,8 +78,8 @@ fn link_entries(from: &Path, to: &Path, ours: impl Fn(&OsStr) -> bool) -> io::Re
     Ok(())
 }
 
-/// The agent's frame (a dialog is the node `dialog` in GTK 3, and a window of the class `dialog` in GTK 4), and below the tick
-/// box a bar that is empty at the deadline.
+/// The agent's frame (a dialog is the node `dialog` in GTK 3, and a window of the class `messagedialog` in libadwaita), and
+/// below the tick box a bar that is empty at the deadline.
 ///
 /// The bar is a whole one for whoever has switched animations off, where GTK shows the state before the animation.
 fn css(look: Look, left: Duration) -> String {
@@ -88,7 +88,7 @@ fn css(look: Look, left: Duration) -> String {
     let seconds = left.as_secs_f32();
     format!(
         "@keyframes nuketown-left {{ from {{ background-size: 100% 4px; }} to {{ background-size: 0% 4px; }} }}
-dialog, window.dialog {{ border: 10px {edge} {colour}; }}
+dialog, window.messagedialog {{ border: 10px {edge} {colour}; }}
 textview {{ font-family: monospace; padding: 6px; }}
 .dialog-action-area {{ padding: 0 8px 8px 8px; }}
 checkbutton {{

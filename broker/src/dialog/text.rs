@@ -12,8 +12,8 @@ use super::Shown;
 /// How wide a request is written, in columns: what fits into the window in a font of fixed width.
 const COLUMNS: usize = 80;
 
-/// Lines below which a window does not shrink, and above which it scrolls. A window of the most lines fits on a screen of 768 pixels.
-const LINES: (usize, usize) = (8, 24);
+/// Lines below which a window does not shrink, and above which it scrolls: the largest fits on a screen of 768 pixels.
+const LINES: (usize, usize) = (8, 22);
 
 /// The window's title: `ada (software) on signi asks: sudo`.
 pub(super) fn title(Shown { request, role, .. }: &Shown) -> String {

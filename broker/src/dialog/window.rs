@@ -146,7 +146,7 @@ fn command(
         .arg("--ok-label=Approve")
         .arg("--cancel-label=Deny")
         .arg("--width=780")
-        .arg(format!("--height={}", 160 + 22 * text::rows(body)))
+        .arg(format!("--height={}", 200 + 22 * text::rows(body)))
         .arg(format!("--timeout={}", whole_seconds(left)))
         .env_clear()
         .envs(PASSED_ON.iter().filter_map(|name| Some((*name, settings.variable(name)?))))
