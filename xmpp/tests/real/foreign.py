@@ -32,11 +32,11 @@ class Foreign(ClientXMPP):
             return
         words = message["body"].split()
         if words[0] == "features":
-            message.reply(" ".join(sorted(await self.features(JID(words[1]))))).send()
+            message.reply(" ".join(sorted(await self.verified_features(JID(words[1]))))).send()
         else:
             message.reply(f"echo: {message['body']}").send()
 
-    async def features(self, jid):
+    async def verified_features(self, jid):
         """The features behind the caps in the presence of `jid`; only what has been verified is kept."""
         caps = self["xep_0115"]
         while not (await caps.get_verstring(jid) and await caps.get_caps(jid)):
