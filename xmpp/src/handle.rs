@@ -189,7 +189,8 @@ impl Handle {
         self.command(Command::Leave(room)).await
     }
 
-    /// Ends the session: says that it is unavailable, closes the stream, and waits until that is done (15 seconds at most).
+    /// Ends the session: says that it is unavailable, closes the stream, and waits until that is
+    /// done: 15 seconds at most, but where the network stands still as long as the keepalive bears it.
     pub async fn stop(&self) {
         let (reply, done) = oneshot::channel();
         if self.command(Command::Stop(reply)).await.is_ok() {

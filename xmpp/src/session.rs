@@ -137,7 +137,11 @@ impl Session {
                 Streamed::Stream(event) => self.streamed(event),
                 Streamed::Stanza(stanza) => self.outbox.extend(self.state.received(stanza)),
             },
-            Happened::Streamed(None) => return Some(End::Failed(Fatal::Internal)),
+            Happened::Streamed(None) => {
+                // Nothing can be said any more: the library panics if it is tried.
+                self.state.bound = None;
+                return Some(End::Failed(Fatal::Internal));
+            }
             Happened::Asked(Some(command)) => return self.command(command).await,
         }
         None
