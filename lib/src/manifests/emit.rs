@@ -8,20 +8,23 @@
 //!
 //! - The text is the one that `serde_saphyr::to_string` gives (`text_is_that_of_serde_saphyr` holds it to that).
 
+mod block;
 mod entries;
 mod literal;
 mod position;
+mod trail;
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, mem::Discriminant};
 
 use serde::{
     Serialize,
     ser::{self, Impossible},
 };
 
-use entries::Entries;
-use literal::push_indent;
+use super::Object;
+use block::{Block, Kind};
 use position::Position;
+use trail::{Step, Trail};
 
 /// A value has no YAML form, or none that this emitter knows. It does not happen for the objects of this library.
 #[derive(Debug, thiserror::Error)]
@@ -40,9 +43,12 @@ impl ser::Error for YamlError {
     }
 }
 
-/// Writes values one after the other, and remembers the scalars that it has seen.
+/// Writes values one after the other, and remembers the scalars that it has seen, and one value of each kind.
 #[derive(Debug, Default)]
 pub(super) struct Emitter {
+    trails: Vec<(Option<Discriminant<Object>>, Trail)>,
+    /// That of the value which is being written.
+    trail: Trail,
     /// Formatted map keys, values behind a key, and items of a list: where a scalar stands decides on its quotes, and on
     /// what is around it, which is remembered with it.
     known: [HashMap<Box<str>, Box<str>, foldhash::fast::FixedState>; 3],
@@ -59,9 +65,21 @@ const REMEMBERED_LENGTH: usize = 64;
 const REMEMBERED_COUNT: usize = 4096;
 
 impl Emitter {
-    /// Appends a value to `out`.
-    pub(super) fn append<T: Serialize>(&mut self, value: &T, out: &mut String) -> Result<(), YamlError> {
-        value.serialize(Node { emitter: self, out, place: Place::Root })
+    /// Appends a value to `out`. Values of one kind should look alike: then they are written faster. `None` is the kind of all
+    /// that is no [`Object`].
+    pub(super) fn append<T: Serialize>(
+        &mut self,
+        value: &T,
+        kind: Option<Discriminant<Object>>,
+        out: &mut String,
+    ) -> Result<(), YamlError> {
+        let known = self.trails.iter().position(|(other, _)| *other == kind);
+        self.trail = known.map(|known| self.trails.swap_remove(known).1).unwrap_or_default();
+        self.trail.begin(out.len());
+        value.serialize(Node { emitter: self, out, place: Place::Root })?;
+        self.trail.end(out);
+        self.trails.push((kind, std::mem::take(&mut self.trail)));
+        Ok(())
     }
 
     /// Appends the name of a field, with its colon.
@@ -85,8 +103,15 @@ impl Emitter {
         indent: usize,
         out: &mut String,
     ) -> Result<(), YamlError> {
-        let known = &mut self.known[position as usize];
         let is_short = text.len() <= REMEMBERED_LENGTH;
+        if is_short && literal::is_word(text) {
+            let (before, after) = position.around();
+            out.push_str(before);
+            out.push_str(text);
+            out.push_str(after);
+            return Ok(());
+        }
+        let known = &mut self.known[position as usize];
         if let (true, Some(formatted)) = (is_short, known.get(text)) {
             out.push_str(formatted);
             return Ok(());
@@ -132,11 +157,16 @@ struct Node<'e> {
 impl<'e> Node<'e> {
     /// A scalar that never needs quotes.
     fn plain(self, text: &str) {
+        let step = Step::Plain(text);
+        if self.emitter.trail.has(step, self.out) {
+            return;
+        }
         if !matches!(self.place, Place::Root) {
             self.out.push(' ');
         }
         self.out.push_str(text);
         self.out.push('\n');
+        self.emitter.trail.keep(step, self.out);
     }
 
     fn block(self, kind: Kind) -> Block<'e> {
@@ -150,69 +180,11 @@ impl<'e> Node<'e> {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Map,
-    List,
-}
-
-/// A map or list of which the entries are being written.
-struct Block<'e> {
-    node: Node<'e>,
-    kind: Kind,
-    column: usize,
-    is_empty: bool,
-}
-
-impl Block<'_> {
-    /// Goes to the place of the next entry.
-    fn next(&mut self) {
-        let first = std::mem::replace(&mut self.is_empty, false);
-        match (first, self.node.place) {
-            // The first entry stands behind the dash of its parent.
-            (true, Place::Item(_)) => self.node.out.push(' '),
-            (true, Place::Value(_)) => {
-                self.node.out.push('\n');
-                push_indent(self.node.out, self.column);
-            }
-            _ => push_indent(self.node.out, self.column),
-        }
-    }
-
-    fn entry<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), YamlError> {
-        self.next();
-        self.node.emitter.scalar(key, Position::Key, self.column, self.node.out)?;
-        self.child(value, Place::Value(self.column))
-    }
-
-    fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), YamlError> {
-        self.next();
-        self.node.emitter.field(name, self.node.out)?;
-        self.child(value, Place::Value(self.column))
-    }
-
-    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), YamlError> {
-        self.next();
-        self.node.out.push('-');
-        self.child(value, Place::Item(self.column))
-    }
-
-    fn child<T: Serialize + ?Sized>(&mut self, value: &T, place: Place) -> Result<(), YamlError> {
-        value.serialize(Node { emitter: self.node.emitter, out: self.node.out, place })
-    }
-
-    fn close(self) {
-        if self.is_empty {
-            self.node.plain(if self.kind == Kind::Map { "{}" } else { "[]" });
-        }
-    }
-}
-
 fn unsupported<T>(what: &str) -> Result<T, YamlError> {
     Err(YamlError::Unsupported(what.to_owned()))
 }
 
-/// Integers and booleans need no quotes.
+/// Integers need no quotes.
 macro_rules! plain {
     ($($method:ident($kind:ty)),+ $(,)?) => {$(
         fn $method(self, value: $kind) -> Result<(), YamlError> {
@@ -229,12 +201,16 @@ impl<'e> ser::Serializer for Node<'e> {
     type SerializeTuple = Block<'e>;
     type SerializeTupleStruct = Impossible<(), YamlError>;
     type SerializeTupleVariant = Impossible<(), YamlError>;
-    type SerializeMap = Entries<'e>;
+    type SerializeMap = Block<'e>;
     type SerializeStruct = Block<'e>;
     type SerializeStructVariant = Impossible<(), YamlError>;
 
+    fn serialize_bool(self, value: bool) -> Result<(), YamlError> {
+        self.plain(if value { "true" } else { "false" });
+        Ok(())
+    }
+
     plain!(
-        serialize_bool(bool),
         serialize_i8(i8),
         serialize_i16(i16),
         serialize_i32(i32),
@@ -252,7 +228,12 @@ impl<'e> ser::Serializer for Node<'e> {
             Place::Value(column) => (Position::Value, column),
             Place::Item(column) => (Position::Item, column),
         };
-        self.emitter.scalar(text, position, column, self.out)
+        let step = Step::Text(text);
+        if !self.emitter.trail.has(step, self.out) {
+            self.emitter.scalar(text, position, column, self.out)?;
+            self.emitter.trail.keep(step, self.out);
+        }
+        Ok(())
     }
 
     fn serialize_none(self) -> Result<(), YamlError> {
@@ -288,7 +269,8 @@ impl<'e> ser::Serializer for Node<'e> {
         value: &T,
     ) -> Result<(), YamlError> {
         let mut map = self.block(Kind::Map);
-        map.entry(variant, value)?;
+        map.key(variant)?;
+        map.child(value, Place::Value(map.column))?;
         map.close();
         Ok(())
     }
@@ -301,8 +283,8 @@ impl<'e> ser::Serializer for Node<'e> {
         Ok(self.block(Kind::List))
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Entries<'e>, YamlError> {
-        Ok(Entries { block: self.block(Kind::Map), key: String::new() })
+    fn serialize_map(self, _: Option<usize>) -> Result<Block<'e>, YamlError> {
+        Ok(self.block(Kind::Map))
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Block<'e>, YamlError> {
@@ -366,9 +348,33 @@ mod tests {
     use super::*;
 
     fn emitted(value: &Value) -> String {
-        let mut out = String::new();
-        Emitter::default().append(value, &mut out).unwrap();
+        emitted_one_after_the_other(&[value])
+    }
+
+    fn emitted_one_after_the_other(values: &[&Value]) -> String {
+        let (mut emitter, mut out) = (Emitter::default(), String::new());
+        for value in values {
+            emitter.append(value, None, &mut out).unwrap();
+        }
         out
+    }
+
+    /// The value with its scalar at `at` changed to `scalar`, or its block there emptied, counted in the order of writing.
+    fn changed(value: &Value, at: &mut usize, scalar: &Value) -> Value {
+        let here = *at == 0;
+        *at = at.wrapping_sub(1);
+        match value {
+            Value::Array(items) if !here => {
+                items.iter().map(|item| changed(item, at, scalar)).collect::<Vec<_>>().into()
+            }
+            Value::Object(map) if !here => Value::Object(
+                map.iter().map(|(key, value)| (key.clone(), changed(value, at, scalar))).collect(),
+            ),
+            Value::Array(_) => json!([]),
+            Value::Object(_) => json!({}),
+            _ if here => scalar.clone(),
+            other => other.clone(),
+        }
     }
 
     /// Values as Kubernetes objects hold them, with scalars that YAML readers are easily wrong about.
@@ -379,6 +385,7 @@ mod tests {
             Just(Value::Null),
             "[ -~]{0,12}|[a-z:# ,-]{0,120}|(\\PC|\n| |\t){0,30}".prop_map(Value::from),
             "([ -~]{0,9}\n){1,4}[ -~]{0,9}\n{0,2}".prop_map(Value::from),
+            "[a-z0-9/.-]{1,9}|[a-z/][a-z0-9/.-]{0,40}-[a-z0-9/.-]{0,40}".prop_map(Value::from),
             prop::sample::select(vec![
                 "yes",
                 "12:30",
@@ -397,8 +404,12 @@ mod tests {
         let inner = scalar.prop_recursive(5, 40, 6, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-                prop::collection::btree_map("[a-z.:/ -]{0,12}|yes|on|12", inner, 0..5)
-                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+                prop::collection::btree_map(
+                    "[a-z.:/ -]{0,12}|[a-z/][a-z0-9/.-]{0,9}-[a-z0-9/.-]{0,60}|yes|on|12",
+                    inner,
+                    0..5
+                )
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
             ]
         });
         prop::collection::btree_map("[a-zA-Z0-9./-]{1,12}", inner, 0..5)
@@ -409,6 +420,19 @@ mod tests {
         #[test]
         fn text_is_that_of_serde_saphyr(value in values()) {
             prop_assert_eq!(emitted(&value), serde_saphyr::to_string(&value).unwrap());
+        }
+
+        #[test]
+        fn text_does_not_depend_on_what_was_written_before(
+            first in values(),
+            mut at in 0_usize..12,
+            scalar in prop_oneof![Just(json!("yes")), Just(json!(true)), Just(json!([])), Just(json!("a\nb"))],
+            other in values(),
+        ) {
+            let second = changed(&first, &mut at, &scalar);
+            let all = [&first, &second, &first, &other, &second];
+            let apart: String = all.iter().map(|value| serde_saphyr::to_string(value).unwrap()).collect();
+            prop_assert_eq!(emitted_one_after_the_other(&all), apart);
         }
     }
 

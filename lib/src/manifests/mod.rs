@@ -91,7 +91,7 @@ pub(crate) fn documents<T: serde::Serialize>(objects: &[T]) -> Result<String, Ya
     let (mut emitter, mut text) = (emit::Emitter::default(), String::new());
     for object in objects {
         text.push_str("---\n");
-        emitter.append(object, &mut text)?;
+        emitter.append(object, None, &mut text)?;
     }
     Ok(text)
 }

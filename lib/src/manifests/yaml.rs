@@ -64,7 +64,7 @@ pub(super) fn append<'o>(
 ) -> Result<(), YamlError> {
     for object in objects {
         text.push_str("---\n");
-        emitter.append(object, text)?;
+        emitter.append(object, Some(std::mem::discriminant(object)), text)?;
     }
     Ok(())
 }

@@ -5,29 +5,22 @@ use serde::{
     ser::{self, Impossible},
 };
 
-use super::{Block, YamlError, unsupported};
+use super::{Block, Place, YamlError, unsupported};
 
-/// A map of which the entries are being written; its keys come as values of their own.
-pub(super) struct Entries<'e> {
-    pub(super) block: Block<'e>,
-    pub(super) key: String,
-}
-
-impl ser::SerializeMap for Entries<'_> {
+impl ser::SerializeMap for Block<'_> {
     type Ok = ();
     type Error = YamlError;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), YamlError> {
-        self.key.clear();
-        key.serialize(Key(&mut self.key))
+        key.serialize(Key(self))
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), YamlError> {
-        self.block.entry(&self.key, value)
+        self.child(value, Place::Value(self.column))
     }
 
     fn end(self) -> Result<(), YamlError> {
-        self.block.close();
+        self.close();
         Ok(())
     }
 }
@@ -79,7 +72,7 @@ impl ser::SerializeTuple for Block<'_> {
 }
 
 /// Takes a key, which is a string.
-struct Key<'k>(&'k mut String);
+struct Key<'k, 'e>(&'k mut Block<'e>);
 
 /// Every other kind of key.
 macro_rules! no_key {
@@ -90,7 +83,7 @@ macro_rules! no_key {
     )+};
 }
 
-impl ser::Serializer for Key<'_> {
+impl ser::Serializer for Key<'_, '_> {
     type Ok = ();
     type Error = YamlError;
     type SerializeSeq = Impossible<(), YamlError>;
@@ -102,8 +95,7 @@ impl ser::Serializer for Key<'_> {
     type SerializeStructVariant = Impossible<(), YamlError>;
 
     fn serialize_str(self, text: &str) -> Result<(), YamlError> {
-        self.0.push_str(text);
-        Ok(())
+        self.0.key(text)
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), YamlError> {
