@@ -134,7 +134,8 @@ fn daemon_file(
     plan: Option<&AgentPlan<'_>>,
     preview: Option<&PreviewSlug>,
 ) -> DaemonFile {
-    let secrets = secrets(name, agent, model, preview.is_none());
+    let on_host = plan.is_none().then(|| secrets(name, agent, model, preview.is_none()));
+    let secrets = plan.map(|plan| &plan.secrets).or(on_host.as_ref()).map_or(&[][..], Vec::as_slice);
     let dir = if plan.is_some() { POD_SECRETS_DIR } else { HOST_SECRETS_DIR };
     let path = |secret: &SecretName| format!("{dir}/{secret}");
     let file = |wanted: &Purpose| secrets.iter().find(|(purpose, _)| purpose == wanted).map(|(_, s)| path(s));
@@ -169,7 +170,7 @@ fn daemon_file(
             max_resources: plan.ceiling_name.to_string(),
             idle_timeout: plan.idle_timeout.get(),
         }),
-        identity: plan.map(|plan| identity_section(plan, agent, &secrets, path)),
+        identity: plan.map(|plan| identity_section(plan, agent, secrets, path)),
         repos: agent
             .daemon
             .repos

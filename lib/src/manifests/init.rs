@@ -16,9 +16,8 @@ use super::{
     volume::{mount, read_only},
 };
 use crate::{
-    DeploymentModel,
     home::{POD_SECRETS_DIR, home_dir},
-    plan::{AgentPlan, Identity, Plan, identity::secrets},
+    plan::{AgentPlan, Identity, Plan},
 };
 
 /// Where the configuration is read from and written to, and where the credential is found.
@@ -42,7 +41,7 @@ pub(super) fn container(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Container {
         mount("secrets", POD_SECRETS_DIR.to_owned()),
         mount("tmp", "/tmp".to_owned()),
     ];
-    if !secret_keys(plan, agent).is_empty() {
+    if !agent.secrets.is_empty() {
         let place = match agent.identity {
             Identity::Kubernetes { .. } => SECRET_SOURCE,
             Identity::Gke { .. } | Identity::Eks { .. } => TOKEN_DIR,
@@ -103,15 +102,14 @@ fn environment(agent: &AgentPlan<'_>) -> Vec<EnvVar> {
 
 /// The volume that holds the credential: a token for the provider, or the Kubernetes Secret itself. An agent without
 /// secrets has none: there is nothing to fetch, and a Secret of which no key is named would be mounted whole.
-pub(super) fn credential_volume(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Option<Volume> {
-    let keys = secret_keys(plan, agent);
-    if keys.is_empty() {
+pub(super) fn credential_volume(agent: &AgentPlan<'_>) -> Option<Volume> {
+    if agent.secrets.is_empty() {
         return None;
     }
     let credential = Volume { name: "credential".to_owned(), ..Volume::default() };
     let audience = match &agent.identity {
         Identity::Kubernetes { secret } => {
-            return Some(Volume { secret: Some(secret_source(secret, keys)), ..credential });
+            return Some(Volume { secret: Some(secret_source(secret, agent)), ..credential });
         }
         // The workload identity pool of the project's clusters.
         Identity::Gke { account } => format!("{}.svc.id.goog", account.project()),
@@ -127,14 +125,10 @@ pub(super) fn credential_volume(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Optio
     Some(Volume { projected: Some(projected), ..credential })
 }
 
-/// What the agent's secrets are called at the provider, each once.
-fn secret_keys(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> BTreeSet<String> {
-    let secrets = secrets(agent.name, agent.agent, DeploymentModel::Cloud, plan.preview.is_none());
-    secrets.iter().map(|(_, secret)| secret.flat()).collect()
-}
-
 /// Only the keys that the agent needs. One that is missing keeps the pod from starting, with an event that says so.
-fn secret_source(secret: &str, keys: BTreeSet<String>) -> SecretVolumeSource {
+fn secret_source(secret: &str, agent: &AgentPlan<'_>) -> SecretVolumeSource {
+    // A set: one secret may serve two purposes.
+    let keys: BTreeSet<String> = agent.secrets.iter().map(|(_, secret)| secret.flat()).collect();
     let items = keys.into_iter().map(|key| KeyToPath { path: key.clone(), key, mode: None }).collect();
     SecretVolumeSource {
         secret_name: Some(secret.to_owned()),

@@ -59,7 +59,7 @@ pub(super) fn volumes(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Vec<Volume> {
         Volume { empty_dir: Some(empty(Some("Memory"), MEMORY_VOLUME_SIZE)), ..volume("identity") },
         Volume { empty_dir: Some(empty(Some("Memory"), MEMORY_VOLUME_SIZE)), ..volume("secrets") },
     ];
-    volumes.extend(init::credential_volume(plan, agent));
+    volumes.extend(init::credential_volume(agent));
     volumes.extend(agent.volumes.iter().map(|persisted| Volume {
         persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
             claim_name: persisted.claim(agent.name),

@@ -34,6 +34,7 @@ impl Identity<'_> {
 pub(super) fn identity<'t>(
     name: &AgentName,
     agent: &'t Agent,
+    secrets: &[(Purpose, SecretName)],
     problems: &mut Vec<Problem>,
 ) -> Option<Identity<'t>> {
     let declared = &agent.cloud.identity;
@@ -85,20 +86,20 @@ pub(super) fn identity<'t>(
                 .map_or_else(|| format!("nuketown-{name}"), ToString::to_string),
         },
     };
-    in_scope(name, agent, problems);
-    apart(name, agent, problems);
+    in_scope(name, agent, secrets, problems);
+    apart(name, secrets, problems);
     Some(identity)
 }
 
 /// Two secrets must not be one at the provider, nor one a file where the other needs a directory.
-fn apart(name: &AgentName, agent: &Agent, problems: &mut Vec<Problem>) {
-    let mut by_remote: BTreeMap<String, SecretName> = BTreeMap::new();
-    let mut names: BTreeSet<SecretName> = BTreeSet::new();
-    for (_, secret) in secrets(name, agent, DeploymentModel::Cloud, true) {
-        if !names.insert(secret.clone()) {
+fn apart(name: &AgentName, secrets: &[(Purpose, SecretName)], problems: &mut Vec<Problem>) {
+    let mut by_remote: BTreeMap<String, &SecretName> = BTreeMap::new();
+    let mut names: BTreeSet<&SecretName> = BTreeSet::new();
+    for (_, secret) in secrets {
+        if !names.insert(secret) {
             continue;
         }
-        if let Some(other) = by_remote.insert(secret.flat(), secret.clone()) {
+        if let Some(other) = by_remote.insert(secret.flat(), secret) {
             let remote = secret.flat();
             problems.push(Problem::new(
                 format!("agent `{name}` has two secrets of one name at the provider"),
@@ -120,7 +121,7 @@ fn apart(name: &AgentName, agent: &Agent, problems: &mut Vec<Problem>) {
 }
 
 /// The cloud's policies refuse a secret outside of the scope; better here than in a pod that does not start.
-fn in_scope(name: &AgentName, agent: &Agent, problems: &mut Vec<Problem>) {
+fn in_scope(name: &AgentName, agent: &Agent, secrets: &[(Purpose, SecretName)], problems: &mut Vec<Problem>) {
     let Some(scope) = &agent.cloud.identity.scope else { return };
     let place = format!("agents.{name}.cloud.identity.scope");
     let stem = scope.strip_suffix('*').unwrap_or(scope);
@@ -137,7 +138,7 @@ fn in_scope(name: &AgentName, agent: &Agent, problems: &mut Vec<Problem>) {
         );
         return;
     }
-    for (_, secret) in secrets(name, agent, DeploymentModel::Cloud, true) {
+    for (_, secret) in secrets {
         let remote = secret.flat();
         let inside = if scope.ends_with('*') { remote.starts_with(stem) } else { remote == *scope };
         if !inside {

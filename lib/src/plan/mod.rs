@@ -17,7 +17,7 @@ mod warning;
 
 use std::collections::BTreeSet;
 
-pub(crate) use identity::Identity;
+pub(crate) use identity::{Identity, Purpose};
 pub(crate) use quota::{Bounds, Quota};
 pub use scope::Scope;
 pub use selection::Selection;
@@ -28,7 +28,9 @@ use crate::{
     DeploymentModel, Problem, Town,
     text::{list, nearest},
     town::{Agent, ImageMode, Tier, defaults},
-    values::{AgentName, Egress, ImageReference, NamespaceName, PreviewSlug, Seconds, TierName, Uid},
+    values::{
+        AgentName, Egress, ImageReference, NamespaceName, PreviewSlug, Seconds, SecretName, TierName, Uid,
+    },
 };
 
 /// All that is needed to write a town's manifests.
@@ -58,6 +60,8 @@ pub(crate) struct AgentPlan<'t> {
     pub(crate) idle_timeout: Seconds,
     pub(crate) volumes: Vec<Volume<'t>>,
     pub(crate) identity: Identity<'t>,
+    /// The secrets that it gets, in a fixed order.
+    pub(crate) secrets: Vec<(Purpose, SecretName)>,
     pub(crate) egress: BTreeSet<Egress>,
     pub(crate) selected: bool,
 }
@@ -139,7 +143,12 @@ impl<'t> AgentPlan<'t> {
         let mut problems = Vec::new();
         let tiers = tiers(town, name, agent, selection.tiers.get(name), &mut problems);
         let volumes = volume::volumes(town, name, agent, &mut problems);
-        let identity = identity::identity(name, agent, &mut problems);
+        let mut secrets = identity::secrets(name, agent, DeploymentModel::Cloud, true);
+        let identity = identity::identity(name, agent, &secrets, &mut problems);
+        if selection.preview.is_some() {
+            // Checked above all the same: a preview of a town that cannot be rendered is of no use.
+            secrets.retain(|(purpose, _)| *purpose != Purpose::GitHubToken);
+        }
         problems.extend(egress::server_can_be_opened(town, name, agent));
         let image = image(town, name, agent).map_err(|problem| problems.push(problem)).unwrap_or_default();
         let (Some((tier_name, tier, ceiling_name, ceiling)), Some(identity)) = (tiers, identity) else {
@@ -161,6 +170,7 @@ impl<'t> AgentPlan<'t> {
             volumes,
             egress: egress::egress(town, agent, &identity),
             identity,
+            secrets,
             selected: selection.scope.has_agents()
                 && (selection.agents.is_empty() || selection.agents.contains(name)),
         })
