@@ -9,11 +9,15 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::{self, Read as _, Write as _},
+    os::fd::AsFd,
     path::{Path, PathBuf},
 };
 
 use nuketown::{HEADER, Problem};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::{
+    fs::{CWD, RenameFlags, renameat_with},
+    pipe::{fcntl_getpipe_size, fcntl_setpipe_size},
+};
 
 use crate::failure::Failure;
 
@@ -24,11 +28,23 @@ use crate::failure::Failure;
 /// Standard output cannot be written.
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
+    widen(&out, text.len());
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::usage(Problem::new("cannot write to standard output", error.to_string())))
         }
         _ => Ok(()),
+    }
+}
+
+/// Gives a pipe room for the whole result, so that writer and reader need not wait for each other once per 64 KiB.
+fn widen(out: impl AsFd, length: usize) {
+    // The most that an ordinary user may have (pipe(7), `/proc/sys/fs/pipe-max-size`).
+    const MOST: usize = 1 << 20;
+    let wanted = length.min(MOST);
+    // What is no pipe stays as it is, and so does one of a user who has too many large ones.
+    if fcntl_getpipe_size(&out).is_ok_and(|size| size < wanted) {
+        let _ = fcntl_setpipe_size(&out, wanted);
     }
 }
 
@@ -177,4 +193,20 @@ fn in_the_way(path: &Path, why: &str) -> Failure {
         Problem::new(format!("will not replace {}", path.display()), why)
             .hint("name a directory of its own with --out"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pipe_has_room_for_the_whole_result() {
+        let (_reader, writer) = rustix::pipe::pipe().unwrap();
+        let usual = fcntl_getpipe_size(&writer).unwrap();
+        widen(&writer, 100);
+        assert_eq!(fcntl_getpipe_size(&writer).unwrap(), usual);
+        widen(&writer, 3 * usual);
+        assert!(fcntl_getpipe_size(&writer).unwrap() >= 3 * usual);
+        widen(File::open("/dev/null").unwrap(), 3 * usual);
+    }
 }
