@@ -100,7 +100,7 @@ fn files(
 
 /// Where an agent lives, on a host and in a pod.
 pub(crate) fn home_dir(town: &Town, name: &AgentName) -> String {
-    format!("{}/{name}", town.agents_dir)
+    [town.agents_dir.as_str(), "/", name.as_str()].concat()
 }
 
 fn identity_file(

@@ -14,7 +14,11 @@ mod literal;
 mod position;
 mod trail;
 
-use std::{collections::HashMap, fmt, mem::Discriminant};
+use std::{
+    collections::HashMap,
+    fmt::{self, Write as _},
+    mem::Discriminant,
+};
 
 use serde::{
     Serialize,
@@ -188,7 +192,11 @@ fn unsupported<T>(what: &str) -> Result<T, YamlError> {
 macro_rules! plain {
     ($($method:ident($kind:ty)),+ $(,)?) => {$(
         fn $method(self, value: $kind) -> Result<(), YamlError> {
-            self.plain(&value.to_string());
+            let mut digits = std::mem::take(&mut self.emitter.scratch);
+            digits.clear();
+            write!(digits, "{value}").map_err(<YamlError as ser::Error>::custom)?;
+            Node { emitter: self.emitter, out: self.out, place: self.place }.plain(&digits);
+            self.emitter.scratch = digits;
             Ok(())
         }
     )+};

@@ -51,14 +51,20 @@ pub(super) fn volumes(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Vec<Volume> {
     };
     let home_size = plan.town.cloud.home_size.to_string();
     let config_map = |name: String| Some(ConfigMapVolumeSource { name, ..ConfigMapVolumeSource::default() });
-    let mut volumes = vec![
+    // A volume has thirty fields: what moves when a list grows is most of the work of making it.
+    let mut volumes = Vec::with_capacity(7 + agent.volumes.len());
+    volumes.extend([
         Volume { empty_dir: Some(empty(None, &home_size)), ..volume("home") },
         Volume { empty_dir: Some(empty(None, &home_size)), ..volume("tmp") },
+    ]);
+    volumes.extend([
         Volume { config_map: config_map(agent_object(agent.name)), ..volume("config") },
         Volume { config_map: config_map(TOWN.to_owned()), ..volume("town") },
+    ]);
+    volumes.extend([
         Volume { empty_dir: Some(empty(Some("Memory"), MEMORY_VOLUME_SIZE)), ..volume("identity") },
         Volume { empty_dir: Some(empty(Some("Memory"), MEMORY_VOLUME_SIZE)), ..volume("secrets") },
-    ];
+    ]);
     volumes.extend(init::credential_volume(agent));
     volumes.extend(agent.volumes.iter().map(|persisted| Volume {
         persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
@@ -74,7 +80,8 @@ pub(super) fn volumes(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Vec<Volume> {
 /// secrets.
 pub(super) fn agent_mounts(plan: &Plan<'_>, agent: &AgentPlan<'_>) -> Vec<VolumeMount> {
     let home = home_dir(plan.town, agent.name);
-    let mut mounts = vec![mount("home", home.clone()), mount("tmp", "/tmp".to_owned())];
+    let mut mounts = Vec::with_capacity(5 + agent.volumes.len());
+    mounts.extend([mount("home", home.clone()), mount("tmp", "/tmp".to_owned())]);
     mounts.extend(
         agent
             .volumes

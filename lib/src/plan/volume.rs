@@ -25,7 +25,7 @@ pub(crate) struct Volume<'t> {
 impl Volume<'_> {
     /// The name of the volume claim.
     pub(crate) fn claim(&self, agent: &AgentName) -> String {
-        format!("nuketown-{agent}-{}", self.suffix)
+        ["nuketown-", agent.as_str(), "-", &self.suffix].concat()
     }
 }
 

@@ -40,15 +40,12 @@ pub(super) fn shift(formatted: &str, indent: usize, out: &mut String) {
 }
 
 fn push_lines(lines: &str, indent: usize, out: &mut String) {
-    let mut start = 0;
-    let breaks = lines.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at);
-    for end in breaks.chain([lines.len()]) {
+    for line in lines.split('\n') {
         out.push('\n');
-        if start < end {
+        if !line.is_empty() {
             push_indent(out, indent);
-            out.push_str(lines.get(start..end).unwrap_or_default());
+            out.push_str(line);
         }
-        start = end + 1;
     }
 }
 
