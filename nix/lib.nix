@@ -91,6 +91,10 @@ in
     };
   };
 
+  # { modules; lib; } -> the plain town that these modules declare below `nuketown`, as nuketown-render reads it. `lib` is
+  # nixpkgs' library. A town that the renderer would refuse is refused here.
+  mkTown = import ./town/make.nix;
+
   # config -> { "00-namespace" = yaml; <agent> = yaml; … }
   #
   # `config` is a town with `renderer` beside its own attributes, or a NixOS configuration's `config` (the town is then

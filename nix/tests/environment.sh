@@ -3,8 +3,9 @@
 #
 #   $nix       the Nix under test          $copy      the project's files as they stand, committed or not
 #   $version   its version                 $package   a directory with bin/nuketown-render, freshly built
+#   $library   nixpkgs' library, if there is one   $nixpkgs   all of nixpkgs, if there is that
 #   $state     kept from test to test, for this Nix   $shared   kept from Nix to Nix
-: "${work:?}" "${nix:=}" "${version:=}" "${package:?}"
+: "${work:?}" "${nix:=}" "${version:=}" "${package:?}" "${copy:=}" "${library:=}" "${nixpkgs:=}"
 
 # Goes to an empty directory, with a Nix that sees nothing of this machine: a store of its own that needs neither root nor a
 # daemon, no configuration, no registry, no network.
@@ -71,4 +72,24 @@ same_manifests() {
     for file in "$1"/*; do
         cmp "$file" "$2/$(basename "$file" .yaml)"
     done
+}
+
+# An expression of a file below nix/tests as JSON; further arguments are Nix's own.
+with_lib() {
+    local file=$1
+    shift
+    run_nix eval --json --impure --file "$copy/nix/tests/$file" "$@" --argstr library "$library"
+}
+
+# The sentences of a file modules/NAME.nix that are not true.
+module_test() {
+    run_nix eval --json --impure --file "$copy/nix/tests/module.nix" --argstr library "$library" --argstr package "$package" \
+        --argstr test "$1" --argstr nixpkgs "$nixpkgs" >failures
+    [ "$(cat failures)" = '[]' ] || { cat failures; return 1; }
+}
+
+# Fails unless mkTown refuses the town of this JSON; its words go to the file `refused`.
+refuses_town() {
+    printf '%s' "$1" >town.json
+    refuses with_lib make-town.nix made --argstr town "$PWD/town.json"
 }
