@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The options of nix/options.nix against the Rust model.
-: "${here:?}" "${copy:?}" "${package:?}" "${shared:=}" "${library:=}"
+: "${here:?}" "${copy:?}" "${package:?}" "${nix:=}" "${shared:=}" "${library:=}"
 
 every_option_is_one_of_the_rust_model_with_the_same_default_and_the_other_way_around() {
     render schema >schema.json
@@ -78,4 +78,10 @@ a_refused_town_names_the_option_its_value_and_the_fix() {
     holds refused 'a lower-case letter, then lower-case letters'
     refuses_town '{"agents":{"ada":{}}}'
     holds refused 'nuketown.domain'
+}
+
+the_option_reference_is_made_of_the_options_as_they_are() {
+    cp -r "$copy" project
+    PATH="$(dirname "$nix"):$PATH" NUKETOWN_NIXPKGS_LIB=$library project/tools/options-doc
+    diff "$copy/docs/options.md" project/docs/options.md
 }
