@@ -95,6 +95,21 @@ in
   # nixpkgs' library. A town that the renderer would refuse is refused here.
   mkTown = import ./town/make.nix;
 
+  # The image of one agent out of nixpkgs, and the archive to push: image.nix.
+  inherit (import ./image.nix) agentImage agentImageArchive;
+
+  # { signi = nixosConfigurations.signi; … } -> a derivation per host that carries its town: `nix-eval-jobs --apply
+  # 'job: { inherit (job) town; }'` evaluates the hosts in parallel. Nothing of a host but its town is evaluated.
+  hostJobs = builtins.mapAttrs (name: host:
+    let inherit (host.config.nuketown) town; in
+    derivation {
+      name = "nuketown-town-${name}";
+      system = "x86_64-linux";
+      builder = "/bin/sh";
+      args = [ "-c" "echo \"$town\" >\"$out\"" ];
+      town = builtins.unsafeDiscardStringContext (builtins.toJSON town);
+    } // { inherit town; });
+
   # config -> { "00-namespace" = yaml; <agent> = yaml; … }
   #
   # `config` is a town with `renderer` beside its own attributes, or a NixOS configuration's `config` (the town is then

@@ -1,4 +1,2 @@
-# Adds nuketown-render to a package set.
-final: _prev: {
-  nuketown-render = final.callPackage ./package.nix { };
-}
+# Adds this project's packages to a package set: nuketown, nuketown-render, and one for each other program.
+final: _prev: import ./packages.nix { pkgs = final; }

@@ -1,11 +1,18 @@
-# The package nuketown-render: the programs nuketown-render, with its man page and shell completions, and nuketown-cmp. Called by `callPackage`.
+# A package of this workspace: some of its programs, and the man page and shell completions of nuketown-render where that is
+# among them. Called by `callPackage`; packages.nix says which packages there are.
 { lib
 , stdenv
 , rustPlatform
 , installShellFiles
+, pname ? "nuketown-render"
+, crates ? [ "plugin" ]
+, commands ? [ "nuketown-render" "nuketown-cmp" ]
 }:
 
 let
+  runs = stdenv.buildPlatform.canExecute stdenv.hostPlatform;
+  renders = builtins.elem "nuketown-render" commands;
+
   workspace = (builtins.fromTOML (builtins.readFile ../Cargo.toml)).workspace;
 
   # What cargo reads, so that a change to the documentation or to an example builds nothing anew.
@@ -16,7 +23,7 @@ let
     in builtins.any (source: relative == source || lib.hasPrefix "${source}/" relative) sources;
 in
 rustPlatform.buildRustPackage {
-  pname = "nuketown-render";
+  inherit pname;
   inherit (workspace.package) version;
 
   src = lib.cleanSourceWith {
@@ -25,7 +32,7 @@ rustPlatform.buildRustPackage {
     filter = path: _type: inside path;
   };
   cargoLock.lockFile = ../Cargo.lock;
-  cargoBuildFlags = [ "--package" "nuketown-plugin" ];
+  cargoBuildFlags = builtins.concatMap (folder: [ "--package" "nuketown-${folder}" ]) crates;
 
   # The tests evaluate real flakes with a real Nix and read manifests back with foreign YAML readers, neither of which a build
   # sandbox offers. `make test` is where they run.
@@ -34,7 +41,7 @@ rustPlatform.buildRustPackage {
   nativeBuildInputs = [ installShellFiles ];
 
   # The program writes its own man page and completions, which a cross build cannot run.
-  postInstall = lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
+  postInstall = lib.optionalString (runs && renders) ''
     $out/bin/nuketown-render man > nuketown-render.1
     for command in application check diff home images schema; do
       $out/bin/nuketown-render man $command > nuketown-render-$command.1
@@ -48,20 +55,22 @@ rustPlatform.buildRustPackage {
   '';
 
   # Fails the build if what was installed does not start.
-  doInstallCheck = stdenv.buildPlatform.canExecute stdenv.hostPlatform;
+  doInstallCheck = runs;
   installCheckPhase = ''
     runHook preInstallCheck
-    for program in nuketown-render nuketown-cmp; do
-      $out/bin/$program --version | grep -F ${lib.escapeShellArg workspace.package.version}
+    for command in ${toString commands}; do
+      $out/bin/$command --version | grep -F ${lib.escapeShellArg workspace.package.version}
     done
     runHook postInstallCheck
   '';
 
   meta = {
-    description = "Renders the agents declared in a flake as Kubernetes manifests";
+    description = if pname == "nuketown-render"
+      then "Renders the agents declared in a flake as Kubernetes manifests"
+      else "AI agents that are defined in Nix and run anywhere: ${toString commands}";
     homepage = workspace.package.repository;
     license = lib.licenses.mit;
-    mainProgram = "nuketown-render";
+    mainProgram = builtins.head commands;
     platforms = lib.platforms.unix;
   };
 }

@@ -83,7 +83,7 @@ with_lib() {
 
 # The sentences of a file modules/NAME.nix that are not true.
 module_test() {
-    run_nix eval --json --impure --file "$copy/nix/tests/module.nix" --argstr library "$library" --argstr package "$package" \
+    run_nix eval --json --impure --file "$copy/nix/tests/module.nix" failures --argstr library "$library" --argstr package "$package" \
         --argstr test "$1" --argstr nixpkgs "$nixpkgs" >failures
     [ "$(cat failures)" = '[]' ] || { cat failures; return 1; }
 }

@@ -9,7 +9,7 @@ flake_check_passes() {
 flake_show_lists_every_output() {
     run_nix flake show --no-write-lock-file "path:$copy" >shown
     local output
-    for output in lib overlays templates default minimal town gke eks k3s; do
+    for output in lib overlays nixosModules homeManagerModules prosody templates default minimal town gke eks k3s; do
         holds shown "$output"
     done
 }
@@ -55,6 +55,8 @@ package_recipe_names_version_and_commands() {
     holds facts.json '"pname":"nuketown-render"'
     holds facts.json "\"version\":\"$(render --version | cut -d' ' -f2)\""
     holds facts.json '"sameFromOverlay":true'
+    holds facts.json '"allInOne":true'
+    holds facts.json '"nuketown","nuketown-render"'
     holds facts.json '"sameFromFlake":true'
     holds facts.json '"sameFromDefaultNix":true'
     # What its install phase runs is what the program has.

@@ -19,7 +19,7 @@ let
       builtins.filter (name: nuketown.tiers.${name} ? resources) (builtins.attrNames nuketown.tiers) == [ "gpu" ]
       && (builtins.head nuketown.tiers.gpu.tolerations).key == "nvidia.com/gpu";
     "everything that is offered is described here" =
-      builtins.attrNames nuketown == [ "mkTown" "tiers" "toKubeManifests" "version" ];
+      builtins.attrNames nuketown == [ "agentImage" "agentImageArchive" "hostJobs" "mkTown" "tiers" "toKubeManifests" "version" ];
   };
 in
 builtins.filter (rule: !rules.${rule}) (builtins.attrNames rules)

@@ -32,7 +32,8 @@ let
     in function (builtins.intersectAttrs (builtins.functionArgs function) packages // overrides);
   };
 
-  package = pkgs.callPackage ../package.nix { };
+  packages' = import ../packages.nix { inherit pkgs; };
+  package = packages'.nuketown-render;
   same = other: builtins.toJSON other == builtins.toJSON package;
 in
 {
@@ -40,6 +41,10 @@ in
     inherit (package) pname version;
     sameFromOverlay = same (import ../overlay.nix pkgs { }).nuketown-render;
     sameFromFlake = same (((import ../../flake.nix).outputs { }).lib.packagesFor pkgs).default;
+    # Each program of the workspace is in a package of its own, and all are in one.
+    names = builtins.attrNames packages';
+    allInOne = builtins.all (other: builtins.all (flag: builtins.elem flag packages'.nuketown.cargoBuildFlags) other.cargoBuildFlags)
+      (builtins.attrValues packages');
     sameFromDefaultNix = same (import ../../default.nix { inherit pkgs; });
   };
   # What the recipe of the sidecar's image asks dockerTools for.

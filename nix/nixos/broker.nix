@@ -1,0 +1,99 @@
+# Where requests are decided: at the human's broker, for which this prepares a place, or at one of the host's own.
+{ config, lib, pkgs, ... }:
+
+let
+  cfg = config.nuketown;
+  names = import ./names.nix { inherit config lib; };
+  asking = lib.filterAttrs (_: agent: agent.sudo.enable) cfg.hostAgents;
+
+  agents = lib.mapAttrs
+    (name: agent: {
+      user = name;
+      inherit (agent) role;
+      pre_approved = agent.sudo.preApproved;
+    } // lib.optionalAttrs (names.model.isOnXmpp cfg agent) { jid = names.model.jid cfg name agent; })
+    asking;
+
+  settings = {
+    inherit (names) socket;
+    timeout = cfg.approvalTimeout;
+    audit_log = "/var/lib/nuketown-broker/audit.jsonl";
+    dialog = false;
+    inherit agents;
+  }
+  // lib.optionalAttrs (cfg.approver != null) { inherit (cfg) approver; }
+  // lib.optionalAttrs (cfg.broker.jid != null) {
+    xmpp = { inherit (cfg.broker) jid; password_file = "/run/secrets/${cfg.broker.passwordSecret}"; };
+  };
+in
+{
+  config = lib.mkMerge [
+    # The human's broker is an ordinary user's program: its socket needs a directory that only it can write to, and that the
+    # agents can enter. The group is inherited, for the human need not be in it.
+    (lib.mkIf (asking != { } && !cfg.broker.enable && cfg.human != null) {
+      systemd.tmpfiles.rules = [ "d ${names.runtimeDirectory} 2750 ${cfg.human} ${names.group} -" ];
+    })
+    (lib.mkIf cfg.broker.enable {
+      users.users.${names.brokerUser} = { isSystemUser = true; group = names.brokerUser; description = "Nuketown broker"; };
+      users.groups.${names.brokerUser} = { };
+      users.groups.${names.group} = { };
+      environment.etc."nuketown/broker.toml".source = (pkgs.formats.toml { }).generate "broker.toml" settings;
+
+      systemd.services.nuketown-broker = {
+        description = "Nuketown broker: decides what agents may run";
+        wantedBy = [ "multi-user.target" ];
+        wants = [ "network-online.target" ];
+        after = [ "network-online.target" ];
+        restartTriggers = [ config.environment.etc."nuketown/broker.toml".source ];
+        serviceConfig = {
+          Type = "notify";
+          ExecStart = "${cfg.package}/bin/nuketown-broker run --config /etc/nuketown/broker.toml";
+          Restart = "on-failure";
+          RestartSec = 5;
+          WatchdogSec = 60;
+          User = names.brokerUser;
+          Group = names.brokerUser;
+          # Agents enter the socket's directory by this group.
+          SupplementaryGroups = [ names.group ];
+          RuntimeDirectory = "nuketown-broker";
+          RuntimeDirectoryMode = "0750";
+          ExecStartPre = "+${pkgs.coreutils}/bin/chgrp ${names.group} ${names.runtimeDirectory}";
+          StateDirectory = "nuketown-broker";
+          StateDirectoryMode = "0700";
+          # The socket is for its group.
+          UMask = "0007";
+
+          AmbientCapabilities = "";
+          CapabilityBoundingSet = "";
+          DevicePolicy = "closed";
+          LockPersonality = true;
+          MemoryDenyWriteExecute = true;
+          MemoryMax = "256M";
+          NoNewPrivileges = true;
+          # Not PrivateUsers: peers on the socket are told apart by their uid, which a user namespace does not show.
+          PrivateDevices = true;
+          PrivateTmp = true;
+          ProcSubset = "pid";
+          ProtectClock = true;
+          ProtectControlGroups = true;
+          ProtectHome = true;
+          ProtectHostname = true;
+          ProtectKernelLogs = true;
+          ProtectKernelModules = true;
+          ProtectKernelTunables = true;
+          ProtectProc = "invisible";
+          ProtectSystem = "strict";
+          RemoveIPC = true;
+          RestrictAddressFamilies = [ "AF_UNIX" "AF_INET" "AF_INET6" ];
+          RestrictNamespaces = true;
+          RestrictRealtime = true;
+          RestrictSUIDSGID = true;
+          SystemCallArchitectures = "native";
+          SystemCallErrorNumber = "EPERM";
+          SystemCallFilter = [ "@system-service" "~@privileged" "~@resources" ];
+          TasksMax = 64;
+        };
+      };
+    })
+  ];
+}

@@ -1,0 +1,108 @@
+# What is in an agent's home: files of the town's, an empty start at each boot on a workstation, and what is kept over it.
+{ config, lib, options, pkgs, ... }:
+
+let
+  cfg = config.nuketown;
+  names = import ./names.nix { inherit config lib; };
+
+  # The renderer reads what Kubernetes and everybody else reads. What the town refers to is not needed for it.
+  town = pkgs.writeText "town.json" (builtins.unsafeDiscardStringContext (builtins.toJSON cfg.town));
+
+  # The code that writes a pod's files writes these, and refuses the same towns, while the system is built.
+  files = name: agent: pkgs.runCommand "nuketown-home-${name}" { } ''
+    ${cfg.renderer}/bin/nuketown-render home ${name} --from-json ${town} --out "$out"
+    cp ${pkgs.writeText "prompt.md" (import ./prompt.nix { inherit lib; } cfg name agent)} "$out/.config/nuketown/prompt.md"
+  '';
+
+  # Links, so that a new configuration is there without touching the home. The agent's own, or systemd-tmpfiles would not follow
+  # the path through a home that is the agent's.
+  links = name: _: [
+    "d ${names.home name}/.config 0755 ${name} ${name} -"
+    "L+ ${names.home name}/.config/nuketown - ${name} ${name} - /etc/${names.configuration name}/.config/nuketown"
+    # Claude Code reads this file in every directory above the one that it works in.
+    "L+ ${names.home name}/CLAUDE.md - ${name} ${name} - /etc/${names.configuration name}/.config/nuketown/prompt.md"
+  ];
+
+  ephemeral = lib.filterAttrs (_: names.isEphemeral) cfg.hostAgents;
+  device = "/dev/disk/by-uuid/${cfg.btrfsDevice}";
+  subvolume = name: "nuketown/${name}";
+
+  mount = name: _: lib.nameValuePair (names.home name) {
+    inherit device;
+    fsType = "btrfs";
+    options = [ "subvol=${subvolume name}" "nosuid" "nodev" ];
+    # Impermanence puts its own mounts inside.
+    neededForBoot = true;
+  };
+
+  # Puts an empty subvolume in the place of each home. The last boot's stays as NAME.previous, for whoever forgot something.
+  rollback = lib.concatStringsSep "\n" (
+    [
+      "mkdir -p /run/nuketown-homes"
+      "mount -t btrfs -o subvol=/ ${device} /run/nuketown-homes"
+      "mkdir -p /run/nuketown-homes/nuketown"
+    ]
+    ++ lib.mapAttrsToList rollbackOne ephemeral
+    ++ [ "umount /run/nuketown-homes" ]
+  );
+  rollbackOne = name: agent: ''
+    home=/run/nuketown-homes/${subvolume name}
+    if [ -e "$home" ]; then
+        # Subvolumes that the agent made inside would keep their parent from being deleted; the deepest come last.
+        if [ -e "$home.previous" ]; then
+            btrfs subvolume list -o "$home.previous" | sed 's/^.* path //' | tac | while read -r inner; do
+                btrfs subvolume delete "/run/nuketown-homes/$inner"
+            done
+            btrfs subvolume delete "$home.previous"
+        fi
+        mv "$home" "$home.previous"
+    fi
+    btrfs subvolume create "$home"
+    chown ${toString agent.uid}:${toString agent.uid} "$home"
+    chmod 700 "$home"
+  '';
+  hasSystemdInitrd = config.boot.initrd.systemd.enable or false;
+in
+{
+  config = lib.mkMerge [
+    {
+      environment.etc = lib.mapAttrs' (name: agent: lib.nameValuePair (names.configuration name) { source = files name agent; }) cfg.hostAgents;
+      systemd.tmpfiles.rules = lib.concatLists (lib.mapAttrsToList links cfg.hostAgents);
+    }
+    (lib.mkIf (ephemeral != { }) {
+      fileSystems = lib.mapAttrs' mount ephemeral;
+      boot.initrd.supportedFilesystems = [ "btrfs" ];
+      boot.initrd.postDeviceCommands = lib.mkIf (!hasSystemdInitrd) (lib.mkAfter ''
+        (
+            set -eu
+            ${rollback}
+        )
+      '');
+      boot.initrd.systemd.services.nuketown-homes = lib.mkIf hasSystemdInitrd {
+        description = "Empty homes for the agents of this workstation";
+        wantedBy = [ "initrd.target" ];
+        after = [ "dev-disk-by\\x2duuid-${lib.replaceStrings [ "-" ] [ "\\x2d" ] cfg.btrfsDevice}.device" ];
+        requires = [ "dev-disk-by\\x2duuid-${lib.replaceStrings [ "-" ] [ "\\x2d" ] cfg.btrfsDevice}.device" ];
+        before = [ "initrd-root-fs.target" "initrd-fs.target" ];
+        # A home that could not be emptied is not mounted: its mount needs this.
+        requiredBy = lib.mapAttrsToList (name: _: "sysroot-${lib.concatMapStringsSep "-" (lib.replaceStrings [ "-" ] [ "\\x2d" ]) (lib.splitString "/" (lib.removePrefix "/" (names.home name)))}.mount") ephemeral;
+        unitConfig.DefaultDependencies = false;
+        serviceConfig.Type = "oneshot";
+        script = ''
+          set -eu
+          ${rollback}
+        '';
+      };
+    })
+    (lib.optionalAttrs (options ? environment.persistence) {
+      environment.persistence = lib.mkIf (lib.any (agent: names.kept agent != [ ]) (lib.attrValues ephemeral)) {
+        ${cfg.persistDir}.users = lib.mapAttrs
+          (name: agent: {
+            home = names.home name;
+            directories = map (directory: { inherit directory; mode = "0700"; }) (names.kept agent);
+          })
+          ephemeral;
+      };
+    })
+  ];
+}

@@ -1,0 +1,16 @@
+# Evaluates one file of modules/, and lists its sentences that are not true.
+#
+# A test is a function from what harness.nix offers to { "<sentence>" = <boolean>; … }.
+{ library, package, test ? null, nixpkgs ? "" }:
+
+let
+  harness = import ./harness.nix { inherit library package nixpkgs; };
+  sentences = import (./modules + "/${test}.nix") harness;
+  holds = sentence:
+    let tried = builtins.tryEval sentences.${sentence};
+    in tried.success && tried.value == true;
+in
+{
+  failures = builtins.filter (sentence: !holds sentence) (builtins.attrNames sentences);
+  inherit sentences;
+}

@@ -1,0 +1,25 @@
+{ lib, host, workstation, readJson, has, ... }:
+let
+  config = host [
+    {
+      nuketown.broker = { jid = "liver-broker@6bit.com"; passwordSecret = "liver/broker-password"; };
+      nuketown.approvalTimeout = 60;
+      nuketown.agents.liver = { uid = 1101; role = "server"; sudo = { enable = true; preApproved = [ "journalctl *" ]; }; };
+      nuketown.agents.eve = { uid = 1102; };
+    }
+  ];
+  service = config.systemd.services.nuketown-broker.serviceConfig;
+  settings = readJson config.environment.etc."nuketown/broker.toml".source;
+  desk = workstation [ { nuketown.agents.ada = { uid = 1100; sudo.enable = true; }; } ];
+in
+{
+  "it is a user of its own, which is no agent" = service.User == "nuketown-broker" && config.users.users.nuketown-broker.isSystemUser;
+  "it knows who may ask, and what needs no question" = settings.agents == { liver = { user = "liver"; role = "server"; pre_approved = [ "journalctl *" ]; }; };
+  "it asks the town's approver" = settings.approver == "josh@6bit.com" && settings.timeout == 60 && !settings.dialog;
+  "its password is a file of its own" = settings.xmpp.password_file == "/run/secrets/liver/broker-password" && config.sops.secrets."liver/broker-password".owner == "nuketown-broker";
+  "its settings hold no secret" = !has "password = " (builtins.toJSON settings);
+  "it can change nothing but its records" =
+    service.ProtectSystem == "strict" && service.StateDirectory == "nuketown-broker" && service.NoNewPrivileges && service.CapabilityBoundingSet == "";
+  "a workstation has none" = !desk.systemd.services ? nuketown-broker;
+  "a workstation's directory is the human's, for the agents' group" = lib.elem "d /run/nuketown-broker 2750 josh nuketown -" desk.systemd.tmpfiles.rules;
+}
