@@ -34,8 +34,7 @@ in
       systemd.tmpfiles.rules = [ "d ${names.runtimeDirectory} 2750 ${cfg.human} ${names.group} -" ];
     })
     (lib.mkIf cfg.broker.enable {
-      users.users.${names.brokerUser} = { isSystemUser = true; group = names.brokerUser; description = "Nuketown broker"; };
-      users.groups.${names.brokerUser} = { };
+      users.users.${names.brokerUser} = { isSystemUser = true; inherit (names) group; description = "Nuketown broker"; };
       users.groups.${names.group} = { };
       environment.etc."nuketown/broker.toml".source = (pkgs.formats.toml { }).generate "broker.toml" settings;
 
@@ -52,15 +51,12 @@ in
           RestartSec = 5;
           WatchdogSec = 60;
           User = names.brokerUser;
-          Group = names.brokerUser;
-          # Agents enter the socket's directory by this group.
-          SupplementaryGroups = [ names.group ];
+          # The socket and its directory are for this group: the agents who may ask.
+          Group = names.group;
           RuntimeDirectory = "nuketown-broker";
           RuntimeDirectoryMode = "0750";
-          ExecStartPre = "+${pkgs.coreutils}/bin/chgrp ${names.group} ${names.runtimeDirectory}";
           StateDirectory = "nuketown-broker";
           StateDirectoryMode = "0700";
-          # The socket is for its group.
           UMask = "0007";
 
           AmbientCapabilities = "";

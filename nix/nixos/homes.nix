@@ -35,32 +35,44 @@ let
     neededForBoot = true;
   };
 
-  # Puts an empty subvolume in the place of each home. The last boot's stays as NAME.previous, for whoever forgot something.
+  # Puts an empty subvolume in the place of each home. The old ones are only moved: nothing that an agent did to its home may
+  # keep the host from starting.
   rollback = lib.concatStringsSep "\n" (
     [
-      "mkdir -p /run/nuketown-homes"
-      "mount -t btrfs -o subvol=/ ${device} /run/nuketown-homes"
-      "mkdir -p /run/nuketown-homes/nuketown"
+      "mkdir -p ${mountPoint}"
+      "mount -t btrfs -o subvol=/ ${device} ${mountPoint}"
+      "mkdir -p ${mountPoint}/nuketown/old"
     ]
     ++ lib.mapAttrsToList rollbackOne ephemeral
-    ++ [ "umount /run/nuketown-homes" ]
+    ++ [ "umount ${mountPoint}" ]
   );
   rollbackOne = name: agent: ''
-    home=/run/nuketown-homes/${subvolume name}
+    home=${mountPoint}/${subvolume name}
     if [ -e "$home" ]; then
-        # Subvolumes that the agent made inside would keep their parent from being deleted; the deepest come last.
-        if [ -e "$home.previous" ]; then
-            btrfs subvolume list -o "$home.previous" | sed 's/^.* path //' | tac | while read -r inner; do
-                btrfs subvolume delete "/run/nuketown-homes/$inner"
-            done
-            btrfs subvolume delete "$home.previous"
-        fi
-        mv "$home" "$home.previous"
+        last=0
+        while [ -e "${mountPoint}/nuketown/old/${name}.$last" ]; do last=$((last + 1)); done
+        mv "$home" "${mountPoint}/nuketown/old/${name}.$last"
     fi
     btrfs subvolume create "$home"
     chown ${toString agent.uid}:${toString agent.uid} "$home"
     chmod 700 "$home"
   '';
+
+  # Deletes the old homes but each agent's last one, for whoever forgot something. The last one gets the number 0, where the
+  # next start begins to count. A directory with the inode 256 is a subvolume: agents may make some inside of their homes.
+  sweepOne = name: _: ''
+    old=${mountPoint}/nuketown/old/${name}
+    last=0
+    while [ -e "$old.$((last + 1))" ]; do last=$((last + 1)); done
+    for ((number = 0; number < last; number++)); do
+        find "$old.$number" -depth -inum 256 -type d -print0 | while IFS= read -r -d "" inner; do
+            btrfs subvolume delete "$inner"
+        done
+    done
+    if [ "$last" -gt 0 ] && [ ! -e "$old.0" ]; then mv "$old.$last" "$old.0"; fi
+  '';
+  sweep = lib.concatStringsSep "\n" ([ "mount -t btrfs -o subvol=/ ${device} ${mountPoint}" ] ++ lib.mapAttrsToList sweepOne ephemeral);
+  mountPoint = "/run/nuketown-homes";
   hasSystemdInitrd = config.boot.initrd.systemd.enable or false;
 in
 {
@@ -91,6 +103,24 @@ in
         script = ''
           set -eu
           ${rollback}
+        '';
+      };
+      systemd.services.nuketown-old-homes = {
+        description = "Deletes old homes of this workstation's agents";
+        wantedBy = [ "multi-user.target" ];
+        path = [ pkgs.btrfs-progs pkgs.coreutils pkgs.findutils pkgs.util-linux ];
+        serviceConfig = {
+          Type = "oneshot";
+          RuntimeDirectory = "nuketown-homes";
+          # Where all homes can be seen, this service alone sees them.
+          PrivateMounts = true;
+          PrivateNetwork = true;
+          ProtectHome = true;
+          ProtectSystem = "strict";
+        };
+        script = ''
+          set -euo pipefail
+          ${sweep}
         '';
       };
     })

@@ -13,7 +13,8 @@ let
         echo "portal-${name}: usage: portal-${name} [PROJECT]; a project is a directory of ~/projects" >&2
         exit 2
     fi
-    export HOME=${names.home name} XDG_RUNTIME_DIR="/run/user/$(${pkgs.coreutils}/bin/id -u)"
+    XDG_RUNTIME_DIR=/run/user/$(${pkgs.coreutils}/bin/id -u)
+    export HOME=${names.home name} XDG_RUNTIME_DIR
     export TMUX_TMPDIR=$XDG_RUNTIME_DIR CLAUDE_CONFIG_DIR=$HOME/.config/claude
     tmux=(${pkgs.tmux}/bin/tmux -L portal-${name})
     if [ -z "$project" ]; then

@@ -37,7 +37,8 @@
   # Netlink is how programs ask for the network's state.
   RestrictAddressFamilies = [ "AF_UNIX" "AF_INET" "AF_INET6" "AF_NETLINK" ];
   SystemCallArchitectures = "native";
-  SystemCallFilter = [ "@system-service" "~@privileged" "~@resources" ];
+  # Besides, what a program confines itself further with: the daemon does, for what its sessions run.
+  SystemCallFilter = [ "@system-service" "landlock_create_ruleset" "landlock_add_rule" "landlock_restrict_self" "seccomp" ];
   SystemCallErrorNumber = "EPERM";
   # Not MemoryDenyWriteExecute: compilers at run time (Node.js, and so Claude Code; browsers; Java) write what they execute.
 }

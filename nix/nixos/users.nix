@@ -16,8 +16,8 @@ let
     homeMode = "700";
     # No password opens it: the human gets in by a portal.
     hashedPassword = "!";
-    # Its services start with the host, and not with a login that never comes.
-    linger = names.model.runsDaemon cfg agent;
+    # Its services start with the host, and not with a login that never comes; its portal needs the runtime directory.
+    linger = names.model.runsDaemon cfg agent || agent.portal.enable;
     packages = [ cfg.package ] ++ cfg.agentPackages;
   };
 in

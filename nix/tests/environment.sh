@@ -84,12 +84,34 @@ with_lib() {
 # The sentences of a file modules/NAME.nix that are not true.
 module_test() {
     run_nix eval --json --impure --file "$copy/nix/tests/module.nix" failures --argstr library "$library" --argstr package "$package" \
-        --argstr test "$1" --argstr nixpkgs "$nixpkgs" >failures
-    [ "$(cat failures)" = '[]' ] || { cat failures; return 1; }
+        --argstr test "$1" --argstr nixpkgs "$nixpkgs" >untrue
+    [ "$(cat untrue)" = '[]' ] || { cat untrue; return 1; }
 }
 
 # Fails unless mkTown refuses the town of this JSON; its words go to the file `refused`.
 refuses_town() {
     printf '%s' "$1" >town.json
     refuses with_lib make-town.nix made --argstr town "$PWD/town.json"
+}
+
+# Fails where command $1 is missing, with the Debian package $2 that has it.
+need() {
+    command -v "$1" >/dev/null || { echo "$1 is missing; install it: apt-get install $2 (tools/setup test does)"; return 1; }
+}
+
+# Fails unless `systemd-analyze security` counts at most $2 of 100 for the unit $1.
+exposure() {
+    local threshold=$2 scope=()
+    case $1 in */nuketown-broker.service) ;; *) scope=(--user) ;; esac
+    if ! XDG_RUNTIME_DIR=$PWD systemd-analyze "${scope[@]}" --no-pager --offline=true --threshold="$threshold" security "$1" >exposure; then
+        echo "$1 is more exposed than $threshold of 100"
+        tail -n 3 exposure
+        return 1
+    fi
+}
+
+# Builds artifacts.nix into the link `made`.
+build_artifacts() {
+    run_nix build --impure --out-link made --file "$copy/nix/tests/artifacts.nix" all \
+        --argstr library "$library" --argstr package "$package"
 }

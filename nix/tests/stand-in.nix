@@ -87,6 +87,6 @@ in
     };
     callPackage = _: arguments: arguments;
   } // lib.genAttrs
-    [ "acl" "bash" "bashInteractive" "cacert" "coreutils" "findutils" "git" "gnugrep" "gnupg" "gnused" "gnutar" "gzip" "nix" "openssh" "tmux" "zenity" ]
+    [ "acl" "bash" "bashInteractive" "btrfs-progs" "cacert" "coreutils" "findutils" "git" "gnugrep" "gnupg" "gnused" "gnutar" "gzip" "nix" "openssh" "tmux" "util-linux" "zenity" ]
     (_: "/usr");
 }

@@ -17,7 +17,7 @@ in
   "home: no host's matter in the cloud" = cloud.fileSystems == { };
   "approval: the human's broker on a workstation" = !desk.systemd.services ? nuketown-broker && lib.any (has "/run/nuketown-broker 2750 josh") desk.systemd.tmpfiles.rules;
   "approval: a broker without a desktop on a device" = device.systemd.services ? nuketown-broker;
-  "approval: none on a host for the cloud" = cloud.systemd.services == { } && cloud.security.sudo.extraRules == [ ];
+  "approval: none on a host for the cloud" = !cloud.systemd.services ? nuketown-broker && cloud.security.sudo.extraRules == [ ];
   "portal: on a workstation only" = map (config: lib.length config.environment.systemPackages) [ desk device cloud ] == [ 1 0 0 ];
   "devices: where there is hardware" = has "user:ada:rw" desk.services.udev.extraRules && cloud.services.udev.extraRules == "";
   "daemon: on hosts, as a service of the agent's" = map (config: names config.systemd.user.services) [ desk device cloud ] == [ [ "nuketown-daemon-ada" ] [ "nuketown-daemon-liver" ] [ ] ];

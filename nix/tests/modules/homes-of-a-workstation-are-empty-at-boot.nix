@@ -15,6 +15,7 @@ in
   "the home is a subvolume of the device" = mount.device == "/dev/disk/by-uuid/8f3b2c1e-5a0d-4a6b-9d0e-1c2b3a4d5e6f" && lib.elem "subvol=nuketown/ada" mount.options;
   "programs there gain no privileges" = lib.elem "nosuid" mount.options && lib.elem "nodev" mount.options;
   "it is emptied before it is mounted" = has "btrfs subvolume create" config.boot.initrd.postDeviceCommands && mount.neededForBoot;
+  "nothing is deleted before the host has started" = !has "delete" config.boot.initrd.postDeviceCommands && has "btrfs subvolume delete" config.systemd.services.nuketown-old-homes.script;
   "it is the agent's" = has "chown 1100:1100" config.boot.initrd.postDeviceCommands;
   "with systemd in the initrd, a failure keeps the home unmounted" = service.requiredBy == [ "sysroot-agents-ada.mount" ] && has "btrfs subvolume create" service.script;
   "with systemd, the other way is not used" = withSystemd.boot.initrd.postDeviceCommands == "" && config.boot.initrd.systemd.services == { };
