@@ -6,19 +6,25 @@ let
   nuketownTypes = import ../types.nix { inherit lib; };
   cfg = config.services.nuketown-broker;
 
+  hasDialog = cfg.dialog != "never";
+  given = lib.filterAttrs (_: value: value != null);
+
+  # Who is who, and where things are. The policy lies beside it.
   settings = {
-    inherit (cfg) socket timeout;
-    dialog = cfg.dialog.enable;
-    audit_log = cfg.auditLog;
-    agents = lib.mapAttrs (_: agent: lib.filterAttrs (_: value: value != null) {
-      inherit (agent) user role jid;
-      pre_approved = agent.preApproved;
-    }) cfg.agents;
+    inherit (cfg) socket dialog;
+    audit = cfg.auditLog;
+    zenity = "${pkgs.zenity}/bin/zenity";
+    agents = lib.mapAttrs (_: agent: given { inherit (agent) user role jid; }) cfg.agents;
   }
-  // lib.optionalAttrs (cfg.approver != null) { inherit (cfg) approver; }
   // lib.optionalAttrs (cfg.passwordFile != null) {
-    xmpp = { jid = cfg.approver; password_file = cfg.passwordFile; };
+    xmpp = given { jid = cfg.approver; password_file = cfg.passwordFile; inherit (cfg) server; };
   };
+
+  # Who may ask for what.
+  policy = {
+    inherit (cfg) timeout;
+    agents = lib.mapAttrs (_: agent: { inherit (agent) may; pre_approved = agent.preApproved; }) cfg.agents;
+  } // lib.optionalAttrs (cfg.approver != null) { inherit (cfg) approver; };
 
   agent = types.submodule ({ name, ... }: {
     options = {
@@ -40,6 +46,12 @@ let
         default = "general";
         example = "software";
         description = "What the agent does; the dialog shows it beside the name.";
+      };
+      may = mkOption {
+        type = types.listOf (types.enum [ "sudo" "delegate" "scale" "network" ]);
+        default = [ "sudo" "delegate" ];
+        example = [ "sudo" "delegate" "scale" "network" ];
+        description = "What it may ask for: commands, helpers, and in the cloud a larger tier and more of the network.";
       };
       preApproved = mkOption {
         type = types.listOf types.str;
@@ -89,11 +101,17 @@ in
       example = 60;
       description = "Seconds to wait for an answer before a request is refused.";
     };
-    dialog.enable = mkOption {
-      type = types.bool;
-      default = true;
-      example = false;
-      description = "Whether requests are shown as dialogs on this user's desktop.";
+    server = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "xmpp.6bit.com:5222";
+      description = "Host and port of the account's server. Unset: as the domain's DNS says.";
+    };
+    dialog = mkOption {
+      type = types.enum [ "auto" "always" "never" ];
+      default = "auto";
+      example = "never";
+      description = "Whether requests are shown as dialogs: where there is a desktop, always (it is an error if none can be shown), or never.";
     };
     socket = mkOption {
       type = types.str;
@@ -121,25 +139,25 @@ in
         message = "services.nuketown-broker.passwordFile lies in the Nix store, which everybody can read.\n  hint: give a path as text, of a file that only you can read";
       }
       {
-        assertion = cfg.dialog.enable || cfg.passwordFile != null;
-        message = "services.nuketown-broker has neither a dialog nor an XMPP account: nobody would ever be asked.\n  hint: set dialog.enable, or approver and passwordFile";
+        assertion = cfg.dialog != "never" || cfg.passwordFile != null;
+        message = "services.nuketown-broker has neither a dialog nor an XMPP account: nobody would ever be asked.\n  hint: set dialog to \"auto\", or approver and passwordFile";
       }
     ];
 
     xdg.configFile."nuketown/broker.toml".source = (pkgs.formats.toml { }).generate "broker.toml" settings;
+    xdg.configFile."nuketown/policy.toml".source = (pkgs.formats.toml { }).generate "policy.toml" policy;
 
     systemd.user.services.nuketown-broker = {
       Unit = {
         Description = "Nuketown broker: decides what agents may run";
         # A dialog needs the desktop; without one, the broker starts with the user's manager.
-        PartOf = lib.optional cfg.dialog.enable "graphical-session.target";
-        After = lib.optional cfg.dialog.enable "graphical-session.target";
-        X-Restart-Triggers = [ "${config.xdg.configFile."nuketown/broker.toml".source}" ];
+        PartOf = lib.optional hasDialog "graphical-session.target";
+        After = lib.optional hasDialog "graphical-session.target";
+        X-Restart-Triggers = map (file: "${config.xdg.configFile.${file}.source}") [ "nuketown/broker.toml" "nuketown/policy.toml" ];
       };
       Service = {
         Type = "notify";
         ExecStart = "${cfg.package}/bin/nuketown-broker run";
-        Environment = lib.optional cfg.dialog.enable "PATH=${lib.makeBinPath [ pkgs.zenity ]}";
         Restart = "on-failure";
         RestartSec = 5;
         WatchdogSec = 60;
@@ -154,7 +172,7 @@ in
         # Nothing that needs a user namespace, as ProtectSystem would here: agents are told apart by their uid on the socket,
         # which a namespace does not show.
       };
-      Install.WantedBy = [ (if cfg.dialog.enable then "graphical-session.target" else "default.target") ];
+      Install.WantedBy = [ (if hasDialog then "graphical-session.target" else "default.target") ];
     };
   };
 }

@@ -6,25 +6,34 @@ let
   names = import ./names.nix { inherit config lib; };
   asking = lib.filterAttrs (_: agent: agent.sudo.enable) cfg.hostAgents;
 
-  agents = lib.mapAttrs
-    (name: agent: {
-      user = name;
-      inherit (agent) role;
-      pre_approved = agent.sudo.preApproved;
-    } // lib.optionalAttrs (names.model.isOnXmpp cfg agent) { jid = names.model.jid cfg name agent; })
-    asking;
+  toml = (pkgs.formats.toml { }).generate;
 
+  # Who is who, and where things are.
   settings = {
     inherit (names) socket;
-    timeout = cfg.approvalTimeout;
-    audit_log = "/var/lib/nuketown-broker/audit.jsonl";
-    dialog = false;
-    inherit agents;
+    audit = "/var/lib/nuketown-broker/audit.jsonl";
+    policy = "/etc/nuketown/policy.toml";
+    dialog = "never";
+    agents = lib.mapAttrs
+      (name: agent: { inherit (agent) uid role; }
+        // lib.optionalAttrs (names.model.isOnXmpp cfg agent) { jid = names.model.jid cfg name agent; })
+      asking;
   }
-  // lib.optionalAttrs (cfg.approver != null) { inherit (cfg) approver; }
   // lib.optionalAttrs (cfg.broker.jid != null) {
-    xmpp = { inherit (cfg.broker) jid; password_file = "/run/secrets/${cfg.broker.passwordSecret}"; };
+    xmpp = { inherit (cfg.broker) jid; password_file = "/run/secrets/${cfg.broker.passwordSecret}"; }
+      // lib.optionalAttrs (cfg.broker.server != null) { inherit (cfg.broker) server; };
   };
+
+  # Who may ask for what.
+  policy = {
+    timeout = cfg.approvalTimeout;
+    agents = lib.mapAttrs
+      (_: agent: {
+        may = [ "sudo" ] ++ lib.optional (names.model.runsDaemon cfg agent) "delegate";
+        pre_approved = agent.sudo.preApproved;
+      })
+      asking;
+  } // lib.optionalAttrs (cfg.approver != null) { inherit (cfg) approver; };
 in
 {
   config = lib.mkMerge [
@@ -36,14 +45,15 @@ in
     (lib.mkIf cfg.broker.enable {
       users.users.${names.brokerUser} = { isSystemUser = true; inherit (names) group; description = "Nuketown broker"; };
       users.groups.${names.group} = { };
-      environment.etc."nuketown/broker.toml".source = (pkgs.formats.toml { }).generate "broker.toml" settings;
+      environment.etc."nuketown/broker.toml".source = toml "broker.toml" settings;
+      environment.etc."nuketown/policy.toml".source = toml "policy.toml" policy;
 
       systemd.services.nuketown-broker = {
         description = "Nuketown broker: decides what agents may run";
         wantedBy = [ "multi-user.target" ];
         wants = [ "network-online.target" ];
         after = [ "network-online.target" ];
-        restartTriggers = [ config.environment.etc."nuketown/broker.toml".source ];
+        restartTriggers = map (file: config.environment.etc.${file}.source) [ "nuketown/broker.toml" "nuketown/policy.toml" ];
         serviceConfig = {
           Type = "notify";
           ExecStart = "${cfg.package}/bin/nuketown-broker run --config /etc/nuketown/broker.toml";

@@ -78,6 +78,12 @@ in
         description = "The secret that holds the password of `jid`.";
       };
     };
+    broker.server = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "xmpp.6bit.com:5222";
+      description = "Host and port of the server of `broker.jid`. Unset: as the domain's DNS says.";
+    };
     town = mkOption {
       type = types.raw or types.unspecified;
       readOnly = true;

@@ -34,7 +34,8 @@ in
         approver = names.approver;
         inherit (names) socket;
         timeout = cfg.approvalTimeout;
-        secure_path = [ "/run/current-system/sw/bin" "/run/current-system/sw/sbin" ];
+        # Only root decides what is there.
+        secure_path = "/run/current-system/sw/bin:/run/current-system/sw/sbin";
         sudo = "/run/wrappers/bin/sudo";
       };
       # The wrappers of NixOS come first on every user's path, and with them the real sudo.

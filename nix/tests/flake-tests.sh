@@ -14,6 +14,17 @@ flake_show_lists_every_output() {
     done
 }
 
+# Their names alone: a nixpkgs is not looked at for them.
+every_module_test_is_a_check_of_the_flake() {
+    run_nix eval --raw --no-write-lock-file "path:$copy#lib.checksFor" \
+        --apply 'f: builtins.concatStringsSep "\n" (builtins.attrNames (f "/no/nixpkgs").x86_64-linux) + "\n"' >checks
+    {
+        find "$copy/nix/tests/modules" -name '*.nix' -printf '%f\n'
+        find "$copy/nix/tests/vm" -name '*.nix' -printf 'vm-%f\n'
+    } | sed 's/\.nix$//' | LC_ALL=C sort >files
+    diff files checks
+}
+
 every_nix_file_parses() {
     local file
     find "$copy" -name '*.nix' >files

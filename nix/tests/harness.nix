@@ -1,14 +1,15 @@
 # What the tests in modules/ are given: a host that is evaluated, with nixpkgs' own modules where all of nixpkgs is at hand, else
 # with stand-ins for the options that our modules set (stand-in.nix), which check names and types and do nothing.
-{ library, package, nixpkgs ? "" }:
+{ library, package ? null, nixpkgs ? "", system ? builtins.currentSystem, built ? null }:
 
 let
-  lib = import (/. + library);
+  lib = import library;
   isReal = nixpkgs != "";
   standIn = import ./stand-in.nix { inherit lib package; };
+  programs = if built != null then built else standIn.programs;
 
-  real = modules: import (/. + nixpkgs + "/nixos/lib/eval-config.nix") {
-    system = "x86_64-linux";
+  real = modules: import "${nixpkgs}/nixos/lib/eval-config.nix" {
+    inherit system;
     modules = modules ++ [ { system.stateVersion = lib.trivial.release; } ];
   };
   declared = modules: lib.evalModules {
@@ -18,14 +19,14 @@ let
   # A host's module, with what every town needs.
   base = { lib, ... }: {
     imports = [ ../nixos ];
-    nuketown.package = standIn.programs;
+    nuketown.package = programs;
     nuketown.domain = lib.mkDefault "6bit.com";
     nuketown.approver = lib.mkDefault "josh@6bit.com";
   };
 in
 rec {
-  inherit isReal lib;
-  inherit (standIn) impermanence pkgs programs sops;
+  inherit isReal lib programs;
+  inherit (standIn) impermanence pkgs sops;
   nuketown = import ../lib.nix;
 
   # modules -> { config; options; }

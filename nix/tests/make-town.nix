@@ -2,13 +2,13 @@
 { library, town ? null }:
 
 let
-  lib = import (/. + library);
+  lib = import library;
   inherit (import ../lib.nix) mkTown;
   inherit (import ./towns.nix) refused taken;
 
   make = plain: mkTown { inherit lib; modules = [ { nuketown = plain; } ]; };
   isTaken = plain: (builtins.tryEval (builtins.deepSeq (make plain) true)).success;
-  plain = builtins.fromJSON (builtins.readFile (/. + town));
+  plain = builtins.fromJSON (builtins.readFile town);
 
   # The options by path, with `*` for a name and for a place in a list.
   inherit (import ./options.nix { inherit library; }) options;

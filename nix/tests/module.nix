@@ -1,10 +1,10 @@
 # Evaluates one file of modules/, and lists its sentences that are not true.
 #
 # A test is a function from what harness.nix offers to { "<sentence>" = <boolean>; … }.
-{ library, package, test ? null, nixpkgs ? "" }:
+{ test ? null, ... }@arguments:
 
 let
-  harness = import ./harness.nix { inherit library package nixpkgs; };
+  harness = import ./harness.nix (removeAttrs arguments [ "test" ]);
   sentences = import (./modules + "/${test}.nix") harness;
   holds = sentence:
     let tried = builtins.tryEval sentences.${sentence};

@@ -3,7 +3,7 @@
 { library, samples ? null }:
 
 let
-  lib = import (/. + library);
+  lib = import library;
   inherit ((import ../options.nix { inherit lib; }).options) nuketown;
 
   subOptions = type: removeAttrs (type.getSubOptions [ ]) [ "_module" "_freeformOptions" ];
@@ -69,5 +69,5 @@ in
       byName = lib.mapAttrs' (_: type: lib.nameValuePair type.rust type) types;
       verdict = sample: byName.${sample.type}.check sample.value;
     in
-    map verdict (builtins.fromJSON (builtins.readFile (/. + samples)));
+    map verdict (builtins.fromJSON (builtins.readFile samples));
 }

@@ -61,7 +61,7 @@ in
   # The renderer that was built, and its file again under each other program's name: of those, only the place is looked at.
   programs = build "nuketown" ''
     mkdir -p "$out/bin"
-    cp ${builtins.path { name = "nuketown-programs"; path = /. + package; }}/bin/nuketown-render "$out/bin/"
+    cp ${builtins.path { name = "nuketown-programs"; path = package; }}/bin/nuketown-render "$out/bin/"
     for command in ${toString commands}; do ln -s nuketown-render "$out/bin/$command"; done
   '';
 

@@ -10,12 +10,13 @@ let
   ];
   service = config.systemd.services.nuketown-broker.serviceConfig;
   settings = readJson config.environment.etc."nuketown/broker.toml".source;
+  policy = readJson config.environment.etc."nuketown/policy.toml".source;
   desk = workstation [ { nuketown.agents.ada = { uid = 1100; sudo.enable = true; }; } ];
 in
 {
   "it is a user of its own, which is no agent" = service.User == "nuketown-broker" && config.users.users.nuketown-broker.isSystemUser;
-  "it knows who may ask, and what needs no question" = settings.agents == { liver = { user = "liver"; role = "server"; pre_approved = [ "journalctl *" ]; }; };
-  "it asks the town's approver" = settings.approver == "josh@6bit.com" && settings.timeout == 60 && !settings.dialog;
+  "it knows who may ask, and what needs no question" = settings.agents == { liver = { uid = 1101; role = "server"; }; } && policy.agents == { liver = { may = [ "sudo" ]; pre_approved = [ "journalctl *" ]; }; };
+  "it asks the town's approver" = policy.approver == "josh@6bit.com" && policy.timeout == 60 && settings.dialog == "never";
   "its password is a file of its own" = settings.xmpp.password_file == "/run/secrets/liver/broker-password" && config.sops.secrets."liver/broker-password".owner == "nuketown-broker";
   "its settings hold no secret" = !has "password = " (builtins.toJSON settings);
   "it can change nothing but its records" =

@@ -28,6 +28,9 @@ in
   "nobody who answers" = refuses [ "nobody answers the requests of `ada`" ] (host [ (ada { sudo.enable = true; }) { nuketown.broker.enable = false; } ]);
   "two brokers" = refuses [ "two brokers" ] (workstation [ (ada { sudo.enable = true; }) { nuketown.broker.enable = true; } ]);
   "half an account of the broker" = refuses [ "half an account" ] (host [ (ada { sudo.enable = true; }) { nuketown.broker.jid = "broker@6bit.com"; } ]);
+  "a broker with nobody to ask" =
+    refuses [ "nuketown.broker.jid is set and nuketown.approver is not" ]
+      (host [ (ada { sudo.enable = true; }) { nuketown.approver = null; nuketown.broker = { jid = "broker@6bit.com"; passwordSecret = "x"; }; } ]);
   "an account that the broker shares with an agent" =
     refuses [ "nuketown.broker.jid is \"ada@6bit.com\"" ]
       (host [ (ada { daemon.enable = true; xmpp.enable = true; sudo.enable = true; }) { nuketown.broker = { jid = "ada@6bit.com"; passwordSecret = "x"; }; } ]);

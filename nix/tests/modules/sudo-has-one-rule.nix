@@ -13,6 +13,6 @@ in
   "who may not ask is in none" = none.security.sudo.extraRules == [ ] && !none.environment.etc ? "nuketown/sudo.toml";
   "only the human's broker is believed on a workstation" = (settings desk).approver == "josh";
   "only the host's own is believed on a device" = (settings device).approver == "nuketown-broker";
-  "programs are found in the system alone" = lib.all (lib.hasPrefix "/run/current-system/") (settings device).secure_path;
+  "programs are found in the system alone" = lib.all (lib.hasPrefix "/run/current-system/") (lib.splitString ":" (settings device).secure_path);
   "an agent's shell finds it before the real one" = has "ada|bob) export PATH=" device.environment.extraInit && !has "eve" device.environment.extraInit;
 }

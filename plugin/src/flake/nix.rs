@@ -24,7 +24,7 @@ pub(super) enum Question {
 
 /// Collects the towns of all hosts that have one. Traces the name of each host before it is looked at, so that the host
 /// can be named whose evaluation fails; `toJSON` forces all of the town at that moment. Nothing else of a host is
-/// evaluated than the way to its town.
+/// evaluated than the way to its town. A host that imports the NixOS module and declares nothing has null there.
 const HOSTS: &str = r#"hosts:
 let
   look = name:
@@ -33,7 +33,7 @@ let
       town = host.config.nuketown.town;
     in
     builtins.trace "nuketown-host ${builtins.toJSON name}" (
-      if host ? config.nuketown.town
+      if host ? config.nuketown.town && town != null
       then builtins.seq (builtins.toJSON town) [ { inherit name; value = town; } ]
       else [ ]
     );

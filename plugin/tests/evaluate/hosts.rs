@@ -11,6 +11,7 @@ pub(crate) const CASES: &[Case] = cases![
     a_bad_host_is_named,
     a_flake_whose_hosts_have_no_town_names_them,
     a_host_of_any_shape_is_no_error,
+    a_host_that_declares_nothing_is_passed_over,
 ];
 
 fn towns_of_hosts_are_collected_and_nothing_else_is_evaluated(nix: &Nix) {
@@ -76,4 +77,12 @@ fn a_host_of_any_shape_is_no_error(nix: &Nix) {
     let flake = world.flake_with("town", "", &format!("{{ nixosConfigurations = {hosts}; }}"));
     let outcome = world.evaluate(&[&flake]);
     assert_eq!(outcome.report["hosts"], json!({ "five": { "a": 5 } }), "{outcome:?}");
+}
+
+fn a_host_that_declares_nothing_is_passed_over(nix: &Nix) {
+    let world = World::new(nix);
+    let hosts = "{ unused.config.nuketown.town = null; web.config.nuketown.town.domain = \"web.org\"; }";
+    let flake = world.flake_with("town", "", &format!("{{ nixosConfigurations = {hosts}; }}"));
+    let outcome = world.evaluate(&[&flake]);
+    assert_eq!(outcome.report["hosts"], json!({ "web": { "domain": "web.org" } }), "{outcome:?}");
 }
