@@ -73,6 +73,11 @@ let
   '';
   sweep = lib.concatStringsSep "\n" ([ "mount -t btrfs -o subvol=/ ${device} ${mountPoint}" ] ++ lib.mapAttrsToList sweepOne ephemeral);
   mountPoint = "/run/nuketown-homes";
+  # Names of units, by systemd's own escaping (systemd-escape(1)).
+  unitName = path: lib.concatMapStringsSep "-" (lib.replaceStrings [ "-" ] [ "\\x2d" ]) (lib.splitString "/" (lib.removePrefix "/" path));
+  deviceUnit = "${unitName device}.device";
+  mountUnits = map (name: "${unitName "/sysroot${names.home name}"}.mount") (lib.attrNames ephemeral);
+
   hasSystemdInitrd = config.boot.initrd.systemd.enable or false;
 in
 {
@@ -93,11 +98,11 @@ in
       boot.initrd.systemd.services.nuketown-homes = lib.mkIf hasSystemdInitrd {
         description = "Empty homes for the agents of this workstation";
         wantedBy = [ "initrd.target" ];
-        after = [ "dev-disk-by\\x2duuid-${lib.replaceStrings [ "-" ] [ "\\x2d" ] cfg.btrfsDevice}.device" ];
-        requires = [ "dev-disk-by\\x2duuid-${lib.replaceStrings [ "-" ] [ "\\x2d" ] cfg.btrfsDevice}.device" ];
-        before = [ "initrd-root-fs.target" "initrd-fs.target" ];
-        # A home that could not be emptied is not mounted: its mount needs this.
-        requiredBy = lib.mapAttrsToList (name: _: "sysroot-${lib.concatMapStringsSep "-" (lib.replaceStrings [ "-" ] [ "\\x2d" ]) (lib.splitString "/" (lib.removePrefix "/" (names.home name)))}.mount") ephemeral;
+        after = [ deviceUnit ];
+        requires = [ deviceUnit ];
+        # A home that could not be emptied is not mounted.
+        before = mountUnits;
+        requiredBy = mountUnits;
         unitConfig.DefaultDependencies = false;
         serviceConfig.Type = "oneshot";
         script = ''

@@ -95,6 +95,13 @@ in
 
   town = desk.nuketown.town;
 
+  # Units that are named by a path, and the paths.
+  unitNames =
+    let service = deskWithSystemd.boot.initrd.systemd.services.nuketown-homes; in [
+      { path = "/dev/disk/by-uuid/8f3b2c1e-5a0d-4a6b-9d0e-1c2b3a4d5e6f"; suffix = "device"; unit = lib.head service.after; }
+      { path = "/sysroot/agents/ada"; suffix = "mount"; unit = lib.head service.before; }
+    ];
+
   # What a host gives ada, and what the same agent in the cluster is declared with.
   equivalence = {
     cloudTown = desk.nuketown.town // { btrfsDevice = null; agents.ada = removeAttrs desk.nuketown.town.agents.ada [ "portal" "devices" ] // { cloud.enable = true; }; };

@@ -14,6 +14,18 @@ flake_show_lists_every_output() {
     done
 }
 
+packages_are_there_where_an_evaluation_finds_nixpkgs() {
+    mkdir nixpkgs
+    # All that is asked of it to name the packages.
+    echo '{ system }: { callPackage = _: arguments: derivation { inherit system; name = arguments.pname; builder = "/bin/sh"; }; }' >nixpkgs/default.nix
+    NIX_PATH=nixpkgs=$PWD/nixpkgs run_nix eval --impure --json --no-write-lock-file "path:$copy#packages.aarch64-linux" \
+        --apply 'p: { inherit (p.nuketown) name system; default = p.default.name; }' >named
+    [ "$(cat named)" = '{"default":"nuketown-render","name":"nuketown","system":"aarch64-linux"}' ] || { cat named; return 1; }
+    # A pure evaluation has none, and says nothing of it.
+    NIX_PATH=nixpkgs=$PWD/nixpkgs run_nix eval --json --no-write-lock-file "path:$copy#packages" >none
+    [ "$(cat none)" = '{}' ]
+}
+
 # Their names alone: a nixpkgs is not looked at for them.
 every_module_test_is_a_check_of_the_flake() {
     run_nix eval --raw --no-write-lock-file "path:$copy#lib.checksFor" \

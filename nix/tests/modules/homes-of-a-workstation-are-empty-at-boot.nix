@@ -17,7 +17,7 @@ in
   "it is emptied before it is mounted" = has "btrfs subvolume create" config.boot.initrd.postDeviceCommands && mount.neededForBoot;
   "nothing is deleted before the host has started" = !has "delete" config.boot.initrd.postDeviceCommands && has "btrfs subvolume delete" config.systemd.services.nuketown-old-homes.script;
   "it is the agent's" = has "chown 1100:1100" config.boot.initrd.postDeviceCommands;
-  "with systemd in the initrd, a failure keeps the home unmounted" = service.requiredBy == [ "sysroot-agents-ada.mount" ] && has "btrfs subvolume create" service.script;
+  "with systemd in the initrd, a failure keeps the home unmounted" = service.requiredBy == [ "sysroot-agents-ada.mount" ] && service.before == service.requiredBy && has "btrfs subvolume create" service.script;
   "with systemd, the other way is not used" = withSystemd.boot.initrd.postDeviceCommands == "" && config.boot.initrd.systemd.services == { };
   "what is persisted is kept, keys too" =
     map (directory: directory.directory) config.environment.persistence."/persist".users.ada.directories == [ "projects" ".ssh" ".gnupg" ];

@@ -22,6 +22,18 @@ units_are_well_formed_to_systemd() {
     holds said sometimes
 }
 
+units_of_paths_are_named_as_systemd_does() {
+    need systemd-escape systemd
+    with_lib artifacts.nix unitNames --argstr package "$package" >names.json
+    python3 -B -c 'import json
+for name in json.load(open("names.json")): print(name["path"], name["suffix"], name["unit"], sep="\t")' >names
+    [ "$(wc -l <names)" = 2 ]
+    local path suffix unit
+    while IFS=$'\t' read -r path suffix unit; do
+        [ "$(systemd-escape --path --suffix="$suffix" "$path")" = "$unit" ]
+    done <names
+}
+
 # The exposure that `systemd-analyze security` counts, from 0 to 100. A user's manager cannot drop capabilities or mount what is not
 # its own, so an agent's daemon is nowhere near a system service; with sudo, hardly anything is left to count.
 units_are_exposed_no_more_than_stated() {
