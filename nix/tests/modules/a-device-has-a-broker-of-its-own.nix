@@ -1,4 +1,4 @@
-{ lib, host, workstation, readJson, has, ... }:
+{ lib, host, workstation, readSettings, has, ... }:
 let
   config = host [
     {
@@ -9,8 +9,8 @@ let
     }
   ];
   service = config.systemd.services.nuketown-broker.serviceConfig;
-  settings = readJson config.environment.etc."nuketown/broker.toml".source;
-  policy = readJson config.environment.etc."nuketown/policy.toml".source;
+  settings = readSettings config.environment.etc."nuketown/broker.toml".source;
+  policy = readSettings config.environment.etc."nuketown/policy.toml".source;
   desk = workstation [ { nuketown.agents.ada = { uid = 1100; sudo.enable = true; }; } ];
 in
 {

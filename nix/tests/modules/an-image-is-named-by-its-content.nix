@@ -1,7 +1,7 @@
 # Against a stand-in of dockerTools: what it is called with, and what is made of it.
-{ lib, nuketown, pkgs, town, ... }:
+{ lib, nuketown, standInPkgs, town, ... }:
 let
-  arguments = { inherit pkgs; name = "ada"; packages = [ "/own" ]; uid = 1234; registry = "registry.example.org/town"; nuketown = "/nuketown"; };
+  arguments = { pkgs = standInPkgs; name = "ada"; packages = [ "/own" ]; uid = 1234; registry = "registry.example.org/town"; nuketown = "/nuketown"; };
   archive = nuketown.agentImageArchive arguments;
   image = nuketown.agentImage arguments;
   declared = town [ { nuketown.agents.ada.cloud = { enable = true; imageDerivation = image; }; } ];

@@ -1,4 +1,4 @@
-{ lib, host, ... }:
+{ lib, host, pkgs, ... }:
 let
   config = host [
     {
@@ -12,8 +12,8 @@ let
 in
 {
   "a rule for each device" = config.services.udev.extraRules == ''
-    ACTION!="remove", SUBSYSTEM=="tty", ATTRS{idProduct}=="7523", ATTRS{idVendor}=="1a86", ENV{DEVNAME}=="?*", RUN+="/usr/bin/setfacl --modify=user:printer:rw $env{DEVNAME}"
-    ACTION!="remove", SUBSYSTEM=="block", ENV{DEVNAME}=="?*", RUN+="/usr/bin/setfacl --modify=user:printer:rw $env{DEVNAME}"
+    ACTION!="remove", SUBSYSTEM=="tty", ATTRS{idProduct}=="7523", ATTRS{idVendor}=="1a86", ENV{DEVNAME}=="?*", RUN+="${pkgs.acl}/bin/setfacl --modify=user:printer:rw $env{DEVNAME}"
+    ACTION!="remove", SUBSYSTEM=="block", ENV{DEVNAME}=="?*", RUN+="${pkgs.acl}/bin/setfacl --modify=user:printer:rw $env{DEVNAME}"
   '';
   "no agent is in a group of devices" = config.users.users.printer.extraGroups == [ ];
 }

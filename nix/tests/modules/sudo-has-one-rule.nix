@@ -1,9 +1,9 @@
-{ lib, host, workstation, readJson, names, has, programs, ... }:
+{ lib, host, workstation, readSettings, names, has, programs, ... }:
 let
   device = host [ { nuketown.agents = { ada = { uid = 1100; sudo.enable = true; }; bob = { uid = 1101; sudo.enable = true; }; eve = { uid = 1102; }; }; } ];
   desk = workstation [ { nuketown.agents.ada = { uid = 1100; sudo.enable = true; }; } ];
   none = host [ { nuketown.agents.eve = { uid = 1102; }; } ];
-  settings = config: readJson config.environment.etc."nuketown/sudo.toml".source;
+  settings = config: readSettings config.environment.etc."nuketown/sudo.toml".source;
 in
 {
   "one rule lets the agents start one program" =

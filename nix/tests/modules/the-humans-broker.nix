@@ -1,9 +1,9 @@
 # The home-manager module, against stand-ins for home-manager's options.
-{ lib, pkgs, programs, readJson, ... }:
+{ lib, standInPkgs, programs, readJson, ... }:
 let
   standIn = import ../stand-in.nix { inherit lib; package = "/nonexistent"; };
   evaluated = modules: (lib.evalModules {
-    modules = [ standIn.homeManager ../../home-manager/broker.nix { _module.args.pkgs = pkgs; services.nuketown-broker.package = programs; } ] ++ modules;
+    modules = [ standIn.homeManager ../../home-manager/broker.nix { _module.args.pkgs = standInPkgs; services.nuketown-broker.package = programs; } ] ++ modules;
   }).config;
   on = settings: evaluated [ { services.nuketown-broker = { enable = true; agents.ada = { role = "software"; jid = "ada@6bit.com"; }; } // settings; } ];
   config = on { approver = "josh@6bit.com"; passwordFile = "/run/secrets/josh"; };

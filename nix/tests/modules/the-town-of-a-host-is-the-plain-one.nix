@@ -1,8 +1,8 @@
-{ lib, host, evaluate, town, ... }:
+{ lib, host, ours, refusals, evaluate, town, ... }:
 let
   modules = [ { nuketown.agents.ada = { uid = 1100; persist = [ "projects" ]; role = "general"; }; nuketown.agents.vox.cloud.enable = true; } ];
   config = host modules;
-  unused = (evaluate [ ../../nixos ]).config;
+  unused = ours (evaluate [ ../../nixos ]).config;
   broken = host (modules ++ [ { users.users.x = throw "evaluated"; } ]);
 in
 {
@@ -15,6 +15,6 @@ in
   "it is the one of mkTown" = config.nuketown.town == town (modules ++ [ { nuketown.approver = "josh@6bit.com"; } ]);
   "a host's own options are not in it" = !(host (modules ++ [ { nuketown.persistDir = "/kept"; nuketown.broker.jid = "a@b"; } ])).nuketown.town ? persistDir;
   "a host that only imports the module has none" = unused.nuketown.town == null;
-  "such a host is left alone" = unused.users.users == { } && unused.assertions == [ ] && unused.systemd.tmpfiles.rules == [ ];
+  "such a host is left alone" = unused.users.users == { } && refusals unused == [ ] && unused.systemd.tmpfiles.rules == [ ];
   "nothing else of a host is evaluated" = builtins.deepSeq broken.nuketown.town true;
 }
