@@ -6,34 +6,37 @@
 let
   inherit (builtins) mapAttrs removeAttrs;
 
-  isOption = lib.isOption;
+  # Each function looks at the options once, and gives a function of values: a town has many agents and one kind of them.
 
-  # The options below an option's type, or null if it has none.
-  optionsOf = type:
-    let options = removeAttrs (type.getSubOptions [ ]) [ "_module" "_freeformOptions" ];
-    in if options == { } then null else options;
+  # type -> value -> value
+  ofType = type:
+    let
+      options = removeAttrs (type.getSubOptions [ ]) [ "_module" "_freeformOptions" ];
+      ofSet = ofOptions options;
+      ofElement = ofType type.nestedTypes.elemType;
+    in
+    if options == { } then value: value
+    else if type.name == "submodule" then ofSet
+    else if type.name == "nullOr" then value: if value == null then null else ofElement value
+    else if type.name == "listOf" then map ofElement
+    else mapAttrs (_: ofElement);
 
-  ofType = type: value:
-    if value == null then null
-    else if type.name == "nullOr" then ofType type.nestedTypes.elemType value
-    else if optionsOf type == null then value
-    else if type.name == "submodule" then ofOptions (optionsOf type) value
-    else if builtins.isList value then map (ofType type.nestedTypes.elemType) value
-    else mapAttrs (_: ofType type.nestedTypes.elemType) value;
-
-  # Defaults are written without what is default in them, so the two are of one form.
-  isDefault = option: value: option ? default && value == option.default;
-
-  ofOptions = options: values:
+  # options -> values -> values
+  ofOptions = options:
     let
       entry = name: option:
-        if isOption option then
-          let value = ofType option.type values.${name};
-          in lib.optionalAttrs (!isDefault option value) { ${name} = value; }
+        if lib.isOption option then
+          let
+            shorten = ofType option.type;
+            # Defaults are written without what is default in them, so the two are of one form.
+            isDefault = value: option ? default && value == option.default;
+          in
+          values: let value = shorten values.${name}; in lib.optionalAttrs (!isDefault value) { ${name} = value; }
         else
-          let inner = ofOptions option values.${name};
-          in lib.optionalAttrs (inner != { }) { ${name} = inner; };
+          let shorten = ofOptions option; in
+          values: let inner = shorten values.${name}; in lib.optionalAttrs (inner != { }) { ${name} = inner; };
+      entries = lib.mapAttrsToList entry options;
     in
-    lib.concatMapAttrs entry options;
+    values: lib.foldl' (all: shorten: all // shorten values) { } entries;
 in
 ofOptions (import ../options.nix { inherit lib; }).options.nuketown
