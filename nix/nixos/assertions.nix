@@ -24,6 +24,19 @@ let
   # Text that stands in units, sudoers, udev rules and scripts.
   plain = text: builtins.match "[A-Za-z0-9._/-]+" text != null;
 
+  # Whether a broker can read a pre-approved command. Escaped characters are ordinary ones, whatever they are.
+  isPattern = pattern:
+    let
+      escaped = lib.replaceStrings [ "\\\\" "\\*" "\\ " ] [ "x" "x" "x" ] pattern;
+      words = filter (word: word != "") (lib.splitString " " escaped);
+      program = lib.head words;
+      isPart = part: part != "" && part != "." && part != "..";
+      isProgram =
+        if lib.hasPrefix "/" program then lib.all isPart (lib.tail (lib.splitString "/" program))
+        else isPart program && !lib.hasInfix "/" program && !lib.hasPrefix "-" program;
+    in
+    builtins.stringLength pattern <= 1024 && !lib.hasInfix "\\" escaped && words != [ ] && isProgram && !lib.elem "*" (lib.init words);
+
   ofAgent = name:
     let
       agent = agents.${name};
@@ -51,6 +64,11 @@ let
         "nuketown.btrfsDevice empties its home and nothing keeps ${list (names.kept agent)}"
         "import the module of impermanence, or leave nuketown.btrfsDevice unset")
     ]
+    ++ map
+      (pattern: rule (!agent.sudo.enable || isPattern pattern) "agent `${name}` has a pre-approved command that the broker cannot read"
+        "${place}.sudo.preApproved holds ${quoted pattern}; the program is a name or an absolute path, \"*\" alone is the last word, a backslash stands before \"*\", a space or a backslash"
+        "write it as `systemctl restart *`")
+      agent.sudo.preApproved
     ++ concatMap
       (device: [
         (rule (plain device.subsystem && lib.all (text: builtins.match "[A-Za-z0-9_:./-]+" text != null) (attrNames device.attrs)

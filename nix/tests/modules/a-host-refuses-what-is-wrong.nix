@@ -37,6 +37,12 @@ in
   "homes that are emptied and lose what is persisted" =
     refuses [ "nuketown.btrfsDevice" "projects" "impermanence" ]
       (hostWithout [ impermanence ] [ (ada { portal.enable = true; persist = [ "projects" ]; }) { nuketown.btrfsDevice = "0000"; nuketown.human = "josh"; users.users.josh = { }; } ]);
+  "a pre-approved command that the broker cannot read" =
+    lib.all (pattern: refuses [ "nuketown.agents.ada.sudo.preApproved holds ${builtins.toJSON pattern}" ] (host [ (ada { sudo = { enable = true; preApproved = [ pattern ]; }; }) ]))
+      [ "bin/ls" "./ls" "/bin/../ls" "/bin/" "-x" ".." "systemctl * restart" "a b\\c" "a \\" (lib.concatStrings (lib.genList (_: "x") 1025)) ];
+  "a pre-approved command that it can" =
+    lib.all (pattern: isSound (host [ (ada { sudo = { enable = true; preApproved = [ pattern ]; }; }) ]))
+      [ "ls" "/usr/bin/ls *" "ls a*b c" "ls \\* x" "ls a\\ b" "ls a\\\\b" "ls '' x" "ls *x *" ];
   "a device that breaks out of its udev rule" =
     refuses [ "nuketown.agents.ada.devices" "no udev rule can name" ] (host [ (ada { devices = [ { subsystem = "tty\", RUN+=\"/bin/sh"; } ]; }) ]);
   "a device by a value that breaks out" = refuses [ "no udev rule can name" ] (host [ (ada { devices = [ { subsystem = "tty"; attrs.idVendor = "1\""; } ]; }) ]);
