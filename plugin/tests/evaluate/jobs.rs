@@ -31,6 +31,7 @@ const HOSTS: &str = r#"{ nixosConfigurations = {
     "db.example.org".config.nuketown.town = { domain = "db"; n = [ 1 1.5 null true ]; };
     "with \"quotes\" \${x}".config.nuketown.town = { domain = "quoted.org"; };
     plain.config.networking = throw "the network is evaluated";
+    unused.config.nuketown.town = null;
     one = 1; two.config = [ ]; three.config.nuketown = "x"; four = _: { };
 }; }"#;
 

@@ -40,7 +40,7 @@ let
     let
       host = hosts.${name};
     in
-    if host ? config.nuketown.town then { town = host.config.nuketown.town; } else { };
+    if host ? config.nuketown.town && host.config.nuketown.town != null then { town = host.config.nuketown.town; } else { };
   number = index: {
     name = "host-${toString index}";
     value = job "host-${toString index}" (town (builtins.elemAt names index));
