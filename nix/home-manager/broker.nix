@@ -161,8 +161,7 @@ in
         Restart = "on-failure";
         RestartSec = 5;
         WatchdogSec = 60;
-        # The socket is for its group, which the directory hands down: the agents of this host.
-        UMask = "0007";
+        UMask = "0077";
         NoNewPrivileges = true;
         LockPersonality = true;
         RestrictAddressFamilies = [ "AF_UNIX" "AF_INET" "AF_INET6" ];

@@ -37,14 +37,14 @@ let
 in
 {
   config = lib.mkMerge [
-    # The human's broker is an ordinary user's program: its socket needs a directory that only it can write to, and that the
-    # agents can enter. The group is inherited, for the human need not be in it.
+    # The human's broker is an ordinary user's program: its socket needs a directory that it alone can write to, or an agent could
+    # put another socket there.
     (lib.mkIf (asking != { } && !cfg.broker.enable && cfg.human != null) {
-      systemd.tmpfiles.rules = [ "d ${names.runtimeDirectory} 2750 ${cfg.human} ${names.group} -" ];
+      systemd.tmpfiles.rules = [ "d ${names.runtimeDirectory} 0755 ${cfg.human} root -" ];
     })
     (lib.mkIf cfg.broker.enable {
-      users.users.${names.brokerUser} = { isSystemUser = true; inherit (names) group; description = "Nuketown broker"; };
-      users.groups.${names.group} = { };
+      users.users.${names.brokerUser} = { isSystemUser = true; group = names.brokerUser; description = "Nuketown broker"; };
+      users.groups.${names.brokerUser} = { };
       environment.etc."nuketown/broker.toml".source = toml "broker.toml" settings;
       environment.etc."nuketown/policy.toml".source = toml "policy.toml" policy;
 
@@ -61,13 +61,13 @@ in
           RestartSec = 5;
           WatchdogSec = 60;
           User = names.brokerUser;
-          # The socket and its directory are for this group: the agents who may ask.
-          Group = names.group;
+          Group = names.brokerUser;
+          # Others enter it, and write nothing there.
           RuntimeDirectory = "nuketown-broker";
-          RuntimeDirectoryMode = "0750";
+          RuntimeDirectoryMode = "0755";
           StateDirectory = "nuketown-broker";
           StateDirectoryMode = "0700";
-          UMask = "0007";
+          UMask = "0077";
 
           AmbientCapabilities = "";
           CapabilityBoundingSet = "";

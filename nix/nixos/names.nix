@@ -15,8 +15,8 @@ in
   # Where the agent's home files are, whatever becomes of its home.
   configuration = name: "nuketown/agents/${name}";
 
-  # The group of those who may talk to the broker, and where it listens.
-  group = "nuketown";
+  # Where the broker listens. Everybody may connect and is told apart by the uid on the socket: nuketown-sudo comes as root, with
+  # the agent's user and without its groups.
   runtimeDirectory = "/run/nuketown-broker";
   socket = "/run/nuketown-broker/socket";
   brokerUser = "nuketown-broker";

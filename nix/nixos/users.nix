@@ -10,7 +10,6 @@ let
     description = "Nuketown agent";
     inherit (agent) uid;
     group = name;
-    extraGroups = lib.optional agent.sudo.enable names.group;
     home = names.home name;
     createHome = true;
     homeMode = "700";
@@ -23,9 +22,7 @@ let
 in
 {
   users.users = lib.mapAttrs user cfg.hostAgents;
-  users.groups = lib.mkIf (cfg.hostAgents != { }) (
-    lib.mapAttrs (_: agent: { gid = agent.uid; }) cfg.hostAgents // { ${names.group} = { }; }
-  );
+  users.groups = lib.mapAttrs (_: agent: { gid = agent.uid; }) cfg.hostAgents;
 
   systemd.tmpfiles.rules = lib.mkIf (cfg.hostAgents != { }) [ "d ${cfg.agentsDir} 0755 root root -" ];
 }

@@ -22,5 +22,6 @@ in
   "it can change nothing but its records" =
     service.ProtectSystem == "strict" && service.StateDirectory == "nuketown-broker" && service.NoNewPrivileges && service.CapabilityBoundingSet == "";
   "a workstation has none" = !desk.systemd.services ? nuketown-broker;
-  "a workstation's directory is the human's, for the agents' group" = lib.elem "d /run/nuketown-broker 2750 josh nuketown -" desk.systemd.tmpfiles.rules;
+  "nobody else can put a socket in the place of its own" = service.RuntimeDirectory == "nuketown-broker" && service.RuntimeDirectoryMode == "0755";
+  "a workstation's directory is the human's alone to write" = lib.elem "d /run/nuketown-broker 0755 josh root -" desk.systemd.tmpfiles.rules;
 }

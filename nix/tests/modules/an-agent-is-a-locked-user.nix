@@ -9,5 +9,5 @@ in
   "its group is its own" = users.ada.group == "ada" && groups.ada.gid == 1100 && groups.bob.gid == 1101;
   "its home is its own" = users.ada.home == "/srv/agents/ada" && users.ada.homeMode == "700" && users.ada.createHome;
   "it lingers only if something runs" = !users.ada.linger && users.bob.linger;
-  "only who may ask reaches the broker" = users.ada.extraGroups == [ ] && users.bob.extraGroups == [ "nuketown" ];
+  "it is in no other group" = users.ada.extraGroups == [ ] && users.bob.extraGroups == [ ];
 }

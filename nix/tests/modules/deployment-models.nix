@@ -15,7 +15,7 @@ in
   "home: empty at each boot on a workstation" = names desk.fileSystems == [ "/agents/ada" ];
   "home: kept on a device, though the town has a btrfs device" = device.fileSystems == { } && device.boot.initrd.postDeviceCommands == "";
   "home: no host's matter in the cloud" = cloud.fileSystems == { };
-  "approval: the human's broker on a workstation" = !desk.systemd.services ? nuketown-broker && lib.any (has "/run/nuketown-broker 2750 josh") desk.systemd.tmpfiles.rules;
+  "approval: the human's broker on a workstation" = !desk.systemd.services ? nuketown-broker && lib.any (has "/run/nuketown-broker 0755 josh") desk.systemd.tmpfiles.rules;
   "approval: a broker without a desktop on a device" = device.systemd.services ? nuketown-broker;
   "approval: none on a host for the cloud" = !cloud.systemd.services ? nuketown-broker && cloud.security.sudo.extraRules == [ ];
   "portal: on a workstation only" = map (config: lib.length config.environment.systemPackages) [ desk device cloud ] == [ 1 0 0 ];
