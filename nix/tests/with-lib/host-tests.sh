@@ -137,8 +137,10 @@ a_portal_attaches_to_what_runs_and_starts_what_does_not() {
     # Everything but the paths is as it is on a host.
     sed "s|/agents/ada|$PWD/home|; s|^XDG_RUNTIME_DIR=.*|XDG_RUNTIME_DIR=$PWD/run|" "$inner" >portal
     chmod +x portal
-    # A terminal, as a human has one.
-    in_terminal() { script --quiet --return --command "$*" /dev/null; }
+    # A terminal, as a human has one. Its input stays open and says nothing: the end of it would be the end of the session's shell.
+    mkfifo input
+    exec 3<>input
+    in_terminal() { script --quiet --return --command "$*" /dev/null <&3; }
     export SHELL=/bin/sh TERM=xterm
     # The session outlives the terminal by the server that the portal started: here it is ended at the end of the test.
     trap 'TMUX_TMPDIR=$PWD/run tmux -L portal-ada kill-server 2>/dev/null || true' EXIT
@@ -147,6 +149,12 @@ a_portal_attaches_to_what_runs_and_starts_what_does_not() {
     TMUX_TMPDIR=$PWD/run timeout 60 bash -c 'until tmux -L portal-ada wait-for -L ready 2>/dev/null; do :; done'
     TMUX_TMPDIR=$PWD/run tmux -L portal-ada list-sessions -F '#{session_name} #{session_path}' >sessions
     [ "$(cat sessions)" = "my_project $PWD/home/projects/my.project" ]
+    # Another terminal finds the same session, by the project and without a name.
+    in_terminal timeout 60 ./portal my.project >/dev/null &
+    in_terminal timeout 60 ./portal >/dev/null &
+    # shellcheck disable=SC2016
+    TMUX_TMPDIR=$PWD/run timeout 60 bash -c 'until [ "$(tmux -L portal-ada list-clients -t my_project | wc -l)" = 3 ]; do :; done'
+    [ "$(TMUX_TMPDIR=$PWD/run tmux -L portal-ada list-sessions | wc -l)" = 1 ]
     TMUX_TMPDIR=$PWD/run tmux -L portal-ada kill-server
     wait
     refuses ./portal ../../etc
