@@ -104,10 +104,13 @@ impl Form {
 
     fn payload(&mut self, payload: &Payload) {
         match payload {
-            Payload::Sudo(Sudo { argv, program, user, group }) => {
+            Payload::Sudo(Sudo { argv, program, identity, environment, user, group }) => {
                 self.number(argv.arguments().len() as u64);
                 argv.arguments().iter().for_each(|argument| self.bytes(argument));
                 self.option(program.as_ref().map(crate::AbsolutePath::as_bytes));
+                self.option(identity.map(|identity| identity.to_string()).as_deref().map(str::as_bytes));
+                self.number(environment.variables().len() as u64);
+                environment.variables().iter().for_each(|variable| self.bytes(&variable.assignment()));
                 self.text(user.as_str());
                 self.option(group.as_ref().map(|group| group.as_str().as_bytes()));
             }
@@ -181,7 +184,7 @@ impl FromStr for Code {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{any_request, argv, sudo_request};
+    use crate::testing::{any_request, argv, environment, sudo_request};
     use proptest::prelude::*;
 
     /// Every way to change one thing about a request that has everything.
@@ -203,6 +206,15 @@ mod tests {
             with(Sudo { argv: argv(&["nixos-rebuild switch"]), ..sudo.clone() }),
             with(Sudo { argv: argv(&["nixos-rebuilds", "witch"]), ..sudo.clone() }),
             with(Sudo { program: None, ..sudo.clone() }),
+            with(Sudo { identity: None, ..sudo.clone() }),
+            with(Sudo { identity: Some("2049:7".parse().unwrap()), ..sudo.clone() }),
+            with(Sudo {
+                identity: Some(format!("2049:131072:{}", "0".repeat(64)).parse().unwrap()),
+                ..sudo.clone()
+            }),
+            with(Sudo { environment: environment(&["A=1"]), ..sudo.clone() }),
+            with(Sudo { environment: environment(&["A=1", "B="]), ..sudo.clone() }),
+            with(Sudo { environment: environment(&["B=", "A=1"]), ..sudo.clone() }),
             with(Sudo { user: "josh".parse().unwrap(), ..sudo.clone() }),
             with(Sudo { group: Some("wheel".parse().unwrap()), ..sudo }),
             base,
@@ -219,9 +231,9 @@ mod tests {
     /// Written down so that a change of the form, which breaks every other version in the field, does not go unseen.
     #[test]
     fn digest_of_a_request_is_pinned() {
-        let pinned = "e61cdd21e495bf99ac774db16a9d364f8f93543f442badbc0d1b66edcdedba6d";
+        let pinned = "2bf56d341734463884db9e23b05f38c4990197ec2bb8fc7c859bc326b834750d";
         assert_eq!(sudo_request().digest().to_string(), pinned);
-        assert_eq!(sudo_request().code().to_string(), "WRED");
+        assert_eq!(sudo_request().code().to_string(), "5FTP");
     }
 
     #[test]

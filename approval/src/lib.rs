@@ -21,6 +21,7 @@ mod malformed;
 mod names;
 mod pattern;
 pub mod policy;
+mod program;
 pub mod render;
 mod request;
 pub mod stanza;
@@ -39,6 +40,7 @@ pub use malformed::Malformed;
 pub use names::{AbsolutePath, Nonce, RequestId, UnixName};
 pub use pattern::Pattern;
 pub use policy::Policy;
+pub use program::{ENVIRONMENT_BYTES_MAX, Environment, Identity, VARIABLES_MAX, Variable};
 pub use render::render;
 pub use request::{
     Delegate, EGRESS_MAX, Kind, Network, Payload, Prose, Request, Scale, Sudo, TASK_BYTES_MAX, Team,

@@ -18,7 +18,8 @@
 //! A request is matched only if whoever executes it says which file that is ([`Sudo::program`]): found in a search path that
 //! the agent cannot change, every symbolic link followed, opened before the question and executed by that descriptor.
 //! A name without `/` is matched by the name that was typed, and thereby by that search path. An absolute path is
-//! matched by that file, however it was typed. Only commands as root, without a group of their own, are matched.
+//! matched by that file, however it was typed. Only commands as root, without a group and an environment of their own, are
+//! matched, and only where nobody but root can change the file.
 
 use std::str::FromStr;
 
@@ -78,6 +79,8 @@ impl Pattern {
         let Some((fixed, rest)) = arguments.split_at_checked(self.words.len()) else { return false };
         sudo.user == UnixName::root()
             && sudo.group.is_none()
+            && sudo.environment.is_empty()
+            && sudo.identity.is_none_or(|identity| identity.sha256.is_none())
             && self.is_its_program(sudo)
             && (self.open_ended || rest.is_empty())
             && self.words.iter().zip(fixed).all(|(word, argument)| word.matches(argument))
@@ -168,7 +171,8 @@ fn split(text: &str) -> Option<Vec<Word>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{argv, hostile_argv, path};
+    use crate::testing::{argv, environment, hostile_argv, path};
+    use crate::{Environment, Identity};
     use proptest::prelude::*;
 
     fn command(arguments: &[&str]) -> Sudo {
@@ -176,6 +180,8 @@ mod tests {
         Sudo {
             argv: argv(arguments),
             program: Some(path(&format!("/bin/{name}"))),
+            identity: None,
+            environment: Environment::default(),
             user: UnixName::root(),
             group: None,
         }
@@ -288,6 +294,11 @@ mod tests {
         for other in [
             Sudo { program: None, ..command(&["systemctl", "x"]) },
             Sudo { user: "josh".parse().unwrap(), ..command(&["systemctl", "x"]) },
+            Sudo { environment: environment(&["A=1"]), ..command(&["systemctl", "x"]) },
+            Sudo {
+                identity: Some(Identity { device: 1, inode: 2, sha256: Some([0; 32]) }),
+                ..command(&["systemctl", "x"])
+            },
             Sudo { group: Some("wheel".parse().unwrap()), ..command(&["systemctl", "x"]) },
         ] {
             assert!(!absolute.matches(&other) && !name.matches(&other), "{other:?}");
@@ -295,7 +306,14 @@ mod tests {
     }
 
     fn sudo(argv: crate::Argv) -> Sudo {
-        Sudo { argv, program: Some(path("/bin/x")), user: UnixName::root(), group: None }
+        Sudo {
+            argv,
+            program: Some(path("/bin/x")),
+            identity: None,
+            environment: Environment::default(),
+            user: UnixName::root(),
+            group: None,
+        }
     }
 
     /// A pattern that means exactly these arguments, where they can be said.

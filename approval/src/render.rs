@@ -10,7 +10,7 @@
 
 mod wrap;
 
-use crate::{AbsolutePath, Answer, Payload, Request, Sudo, command, visible};
+use crate::{AbsolutePath, Answer, Payload, Request, Sudo, Variable, command, visible};
 use wrap::{Line, lines};
 
 /// The narrowest text that is made, in columns.
@@ -145,11 +145,17 @@ fn command_fields(sudo: &Sudo) -> Vec<Field> {
     if let Some(program) = &sudo.program {
         out.push(Field::new("file", path(program)));
     }
+    out.extend(sudo.identity.map(|identity| Field::new("inode", identity.to_string())));
+    out.extend(sudo.environment.variables().iter().map(|variable| Field::new("with", assignment(variable))));
     out.push(Field::new("as", sudo.user.to_string()));
     if let Some(group) = &sudo.group {
         out.push(Field::new("group", group.to_string()));
     }
     out
+}
+
+fn assignment(variable: &Variable) -> String {
+    command::word(&variable.assignment())
 }
 
 fn path(path: &AbsolutePath) -> String {
@@ -174,7 +180,8 @@ fn command_text(request: &Request) -> String {
     match &request.payload {
         Payload::Sudo(sudo) => {
             let program = sudo.program.as_ref().map(path).unwrap_or_default();
-            format!("{} {program}", sudo.argv.to_text())
+            let with: Vec<String> = sudo.environment.variables().iter().map(assignment).collect();
+            format!("{} {program} {}", sudo.argv.to_text(), with.join(" "))
         }
         _ => String::new(),
     }
@@ -186,6 +193,9 @@ fn summary(request: &Request) -> String {
     let what = match &request.payload {
         Payload::Sudo(sudo) => {
             about.extend(sudo.program.as_ref().map(|program| format!("file {}", path(program))));
+            about.extend(sudo.identity.map(|identity| format!("inode {identity}")));
+            let with = sudo.environment.variables().iter();
+            about.extend(with.map(|variable| format!("with {}", assignment(variable))));
             about.push(format!("as {}", sudo.user));
             about.extend(sudo.group.as_ref().map(|group| format!("group {group}")));
             sudo.argv.to_text()

@@ -10,7 +10,9 @@ use std::{fmt, str::FromStr};
 use jiff::Timestamp;
 use nuketown::values::{AgentName, Egress, HostName, Seconds, TierName};
 
-use crate::{AbsolutePath, Argv, Code, Digest, Malformed, Nonce, RequestId, UnixName, visible};
+use crate::{
+    AbsolutePath, Argv, Code, Digest, Environment, Identity, Malformed, Nonce, RequestId, UnixName, visible,
+};
 
 /// The most bytes of a task that is delegated: what a person reads before the answer.
 pub const TASK_BYTES_MAX: usize = 4096;
@@ -133,6 +135,10 @@ pub struct Sudo {
     /// The file that will be executed: resolved by the one who executes it, in a search path that the agent cannot change,
     /// with every symbolic link followed. None: the receiver cannot know, and matches no pre-approved pattern.
     pub program: Option<AbsolutePath>,
+    /// Which file that is. None: the receiver cannot know.
+    pub identity: Option<Identity>,
+    /// What is added to the reset environment. Whoever adds something asks a person: no pattern matches.
+    pub environment: Environment,
     /// As which user.
     pub user: UnixName,
     /// As which group, if not the user's own.

@@ -3,7 +3,7 @@
 use proptest::{collection::vec, option, prelude::*};
 
 use crate::{
-    AbsolutePath, Argv, Nonce, Payload, Request,
+    AbsolutePath, Argv, Environment, Identity, Nonce, Payload, Request, Variable,
     request::{Delegate, Network, Scale, Sudo},
 };
 
@@ -21,6 +21,12 @@ pub(crate) fn argv(arguments: &[&str]) -> Argv {
     Argv::new(arguments.iter().map(|argument| argument.as_bytes().to_vec()).collect()).unwrap()
 }
 
+/// An environment of these assignments.
+pub(crate) fn environment(assignments: &[&str]) -> Environment {
+    let variables = assignments.iter().map(|text| Variable::new(text.as_bytes()).unwrap()).collect();
+    Environment::new(variables).unwrap()
+}
+
 pub(crate) fn path(path: &str) -> AbsolutePath {
     AbsolutePath::new(path.into()).unwrap()
 }
@@ -30,6 +36,8 @@ pub(crate) fn sudo_request() -> Request {
     request(Payload::Sudo(Sudo {
         argv: argv(&["nixos-rebuild", "switch"]),
         program: Some(path("/run/current-system/sw/bin/nixos-rebuild")),
+        identity: Some(Identity { device: 2049, inode: 131_072, sha256: None }),
+        environment: Environment::default(),
         user: "root".parse().unwrap(),
         group: None,
     }))
@@ -51,7 +59,14 @@ pub(crate) fn request(payload: Payload) -> Request {
 
 /// A request for this command, as root.
 pub(crate) fn command_request(arguments: &[&str]) -> Request {
-    let sudo = Sudo { argv: argv(arguments), program: None, user: "root".parse().unwrap(), group: None };
+    let sudo = Sudo {
+        argv: argv(arguments),
+        program: None,
+        identity: None,
+        environment: Environment::default(),
+        user: "root".parse().unwrap(),
+        group: None,
+    };
     request(Payload::Sudo(sudo))
 }
 
@@ -84,12 +99,33 @@ fn hostile_path() -> impl Strategy<Value = AbsolutePath> {
         .prop_filter_map("a path", |tail| AbsolutePath::new([b"/".as_slice(), &tail].concat()).ok())
 }
 
+fn any_identity() -> impl Strategy<Value = Identity> {
+    (0..3_u64, 0..3_u64, option::of(any::<[u8; 32]>())).prop_map(|(device, inode, sha256)| Identity {
+        device,
+        inode,
+        sha256,
+    })
+}
+
+fn any_environment() -> impl Strategy<Value = Environment> {
+    vec(("[A-C]", hostile_bytes()), 0..3).prop_filter_map("an environment", |variables| {
+        let variables = variables
+            .into_iter()
+            .map(|(name, value)| Variable::new(&[name.as_bytes(), b"=", &value].concat()));
+        Environment::new(variables.collect::<Result<_, _>>().ok()?).ok()
+    })
+}
+
 fn any_payload() -> impl Strategy<Value = Payload> {
     let user = || prop::sample::select(vec!["root", "josh", "_x"]).prop_map(|name| name.parse().unwrap());
     let tier =
         || prop::sample::select(vec!["small", "standard", "large"]).prop_map(|tier| tier.parse().unwrap());
-    let sudo = (hostile_argv(), option::of(hostile_path()), user(), option::of(user()))
-        .prop_map(|(argv, program, user, group)| Payload::Sudo(Sudo { argv, program, user, group }));
+    let program = (option::of(hostile_path()), option::of(any_identity()), any_environment());
+    let sudo = (hostile_argv(), program, user(), option::of(user())).prop_map(
+        |(argv, (program, identity, environment), user, group)| {
+            Payload::Sudo(Sudo { argv, program, identity, environment, user, group })
+        },
+    );
     let task =
         hostile_bytes().prop_filter_map("a task", |bytes| String::from_utf8_lossy(&bytes).parse().ok());
     let team = (1..=100_u8, option::of("[a-z]{1,5}( [a-z-]{1,5})?"));

@@ -29,7 +29,7 @@ macro_rules! text_elements {
 text_elements! {
     Agent = "agent", Kind = "kind", Timeout = "timeout", Command = "command", Arg = "arg", Program = "program", User = "user",
     Group = "group", Task = "task", Agents = "agents", From_ = "from", To = "to", Egress = "egress", Duration = "duration",
-    Cwd = "cwd", Host = "host", DigestText = "digest", Expires = "expires", NonceText = "nonce", ResultText = "result",
+    Identity = "identity", Env = "env", Cwd = "cwd", Host = "host", DigestText = "digest", Expires = "expires", NonceText = "nonce", ResultText = "result",
     Reason = "reason",
 }
 
@@ -57,6 +57,10 @@ pub(super) struct Approval {
     pub(super) argv: Option<ArgvElement>,
     #[xml(child(default))]
     pub(super) program: Option<Program>,
+    #[xml(child(default))]
+    pub(super) identity: Option<Identity>,
+    #[xml(child(n = ..))]
+    pub(super) env: Vec<Env>,
     #[xml(child(default))]
     pub(super) user: Option<User>,
     #[xml(child(default))]

@@ -5,7 +5,7 @@ use nuketown::values::Malformed as Unfit;
 
 use super::{NAMESPACE, StanzaError, only_foreign, raw, seconds};
 use crate::{
-    AbsolutePath, Argv, Malformed, Payload, Request, UnixName, command,
+    AbsolutePath, Argv, Environment, Malformed, Payload, Request, UnixName, Variable, command,
     request::{Delegate, Kind, Network, Scale, Sudo},
 };
 
@@ -17,6 +17,8 @@ pub(super) fn to_raw(request: &Request) -> raw::Approval {
         command: None,
         argv: None,
         program: None,
+        identity: None,
+        env: Vec::new(),
         user: None,
         group: None,
         task: None,
@@ -46,6 +48,9 @@ fn put(raw: &mut raw::Approval, payload: &Payload) {
             raw.command = Some(sudo.argv.to_text().into());
             raw.argv = Some(raw::ArgvElement { args });
             raw.program = sudo.program.as_ref().map(|program| path_text(program).into());
+            raw.identity = sudo.identity.map(|identity| identity.to_string().into());
+            let variables = sudo.environment.variables().iter();
+            raw.env = variables.map(|variable| command::to_wire(&variable.assignment()).into()).collect();
             raw.user = Some(&sudo.user)
                 .filter(|user| **user != UnixName::root())
                 .map(|user| user.to_string().into());
@@ -143,9 +148,16 @@ fn sudo(raw: &mut raw::Approval) -> Result<Sudo, Malformed> {
     Ok(Sudo {
         argv: shown,
         program: raw.program.take().map(|program| path("<program>", &program.text)).transpose()?,
+        identity: raw.identity.take().map(|identity| identity.text.trim().parse()).transpose()?,
+        environment: environment(std::mem::take(&mut raw.env))?,
         user: raw.user.take().map_or(Ok(UnixName::root()), |user| user.text.trim().parse())?,
         group: raw.group.take().map(|group| group.text.trim().parse()).transpose()?,
     })
+}
+
+fn environment(raw: Vec<raw::Env>) -> Result<Environment, Malformed> {
+    let variable = |env: raw::Env| Variable::new(&command::from_wire("<env>", &env.text)?);
+    Environment::new(raw.into_iter().map(variable).collect::<Result<_, _>>()?)
 }
 
 fn left_over(raw: &raw::Approval) -> Option<&'static str> {
@@ -153,6 +165,8 @@ fn left_over(raw: &raw::Approval) -> Option<&'static str> {
         (raw.command.is_some(), "command"),
         (raw.argv.is_some(), "argv"),
         (raw.program.is_some(), "program"),
+        (raw.identity.is_some(), "identity"),
+        (!raw.env.is_empty(), "env"),
         (raw.user.is_some(), "user"),
         (raw.group.is_some(), "group"),
         (raw.task.is_some(), "task"),

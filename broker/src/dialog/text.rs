@@ -67,7 +67,7 @@ fn is_hidden(c: char) -> bool {
 mod tests {
     use super::*;
     use jiff::Timestamp;
-    use nuketown_approval::{Argv, Payload, Request, Sudo};
+    use nuketown_approval::{Argv, Environment, Payload, Request, Sudo};
     use proptest::prelude::*;
 
     fn shown(role: &str, command: &[&str]) -> Shown {
@@ -75,7 +75,14 @@ mod tests {
         let request = Request {
             id: "a1b2c3".parse().unwrap(),
             agent: "ada".parse().unwrap(),
-            payload: Payload::Sudo(Sudo { argv, program: None, user: "root".parse().unwrap(), group: None }),
+            payload: Payload::Sudo(Sudo {
+                argv,
+                program: None,
+                identity: None,
+                environment: Environment::default(),
+                user: "root".parse().unwrap(),
+                group: None,
+            }),
             cwd: None,
             host: Some("signi".parse().unwrap()),
             nonce: None,

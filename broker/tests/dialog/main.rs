@@ -7,7 +7,7 @@ mod desktop;
 use std::{ffi::OsString, fs, os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
-use nuketown_approval::{AbsolutePath, Argv, Key, Payload, Request, Sudo, render};
+use nuketown_approval::{AbsolutePath, Argv, Environment, Key, Payload, Request, Sudo, render};
 use nuketown_broker::dialog::{Dialogs, Event, Look, Settings, Shown};
 use tokio::sync::mpsc;
 
@@ -34,7 +34,14 @@ fn request(id: &str, agent: &str, command: &[&str]) -> Shown {
     let request = Request {
         id: id.parse().unwrap(),
         agent: agent.parse().unwrap(),
-        payload: Payload::Sudo(Sudo { argv, program: None, user: "root".parse().unwrap(), group: None }),
+        payload: Payload::Sudo(Sudo {
+            argv,
+            program: None,
+            identity: None,
+            environment: Environment::default(),
+            user: "root".parse().unwrap(),
+            group: None,
+        }),
         cwd: Some(AbsolutePath::new("/home/ada/projects/nuketown".into()).unwrap()),
         host: None,
         nonce: None,
