@@ -24,6 +24,7 @@ pub mod policy;
 mod program;
 pub mod render;
 mod request;
+pub mod socket;
 pub mod stanza;
 #[cfg(test)]
 mod testing;

@@ -10,6 +10,8 @@
 mod raw;
 mod request;
 
+pub(crate) use request::instant;
+
 use minidom::Element;
 use nuketown::values::Seconds;
 

@@ -85,7 +85,7 @@ pub(super) fn from_raw(mut raw: raw::Approval) -> Result<Request, StanzaError> {
         cwd: raw.cwd.map(|cwd| path("<cwd>", &cwd.text)).transpose()?,
         host: raw.host.map(|host| value("<host>", &host.text)).transpose()?,
         nonce: raw.nonce.map(|nonce| nonce.text.trim().parse()).transpose()?,
-        expires: raw.expires.map(|expires| instant(&expires.text)).transpose()?,
+        expires: raw.expires.map(|expires| instant("<expires>", &expires.text)).transpose()?,
         timeout: raw.timeout.map(|timeout| seconds("<timeout>", &timeout.text)).transpose()?,
     };
     if let Some(digest) = raw.digest
@@ -196,7 +196,7 @@ fn path(place: &str, text: &str) -> Result<AbsolutePath, Malformed> {
 }
 
 /// `CCYY-MM-DDThh:mm:ss[.s]Z` (XEP-0082): UTC only, so that nobody reads another instant.
-fn instant(text: &str) -> Result<Timestamp, Malformed> {
+pub(crate) fn instant(place: &str, text: &str) -> Result<Timestamp, Malformed> {
     let text = text.trim();
     let shape = text.bytes().enumerate().all(|(index, b)| match index {
         4 | 7 => b == b'-',
@@ -206,7 +206,8 @@ fn instant(text: &str) -> Result<Timestamp, Malformed> {
         _ if index + 1 == text.len() => b == b'Z',
         _ => b.is_ascii_digit(),
     });
-    text.parse().ok().filter(|_| shape && (20..=30).contains(&text.len()) && text.len() != 21).ok_or_else(
-        || Malformed::new("<expires>", text, "expected an instant in UTC such as 2026-11-24T12:00:00Z"),
-    )
+    text.parse()
+        .ok()
+        .filter(|_| shape && (20..=30).contains(&text.len()) && text.len() != 21)
+        .ok_or_else(|| Malformed::new(place, text, "expected an instant in UTC such as 2026-11-24T12:00:00Z"))
 }
