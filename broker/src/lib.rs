@@ -1,3 +1,4 @@
 //! The human's side of approvals.
 
 pub mod dialog;
+pub mod sudo;
