@@ -12,6 +12,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use nix::{
@@ -34,6 +35,9 @@ use super::{
     words,
 };
 
+/// The longest that any policy waits for a human, in seconds.
+const TIMEOUT_MAX: u64 = 3600;
+
 /// Everything that is executed, held from before the question.
 struct Prepared {
     caller: Caller,
@@ -55,7 +59,9 @@ pub(super) fn privileged(run: &Run, config: &Config) -> Result<String, Ended> {
             words::say(&words::waiting(waiting, run.bell));
         }
     };
-    let outcome = session.converse(Conversation::new(ask), tell, || prepared.check(), !run.non_interactive);
+    let most = Duration::from_secs(config.timeout.map_or(TIMEOUT_MAX, |timeout| timeout.get().into()));
+    let patience = (!run.non_interactive).then_some(most);
+    let outcome = session.converse(Conversation::new(ask), tell, || prepared.check(), patience);
     session.close();
     outcome?;
     match prepared.execute(config)? {}

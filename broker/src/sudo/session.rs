@@ -109,6 +109,7 @@ pub struct Session {
     received: Vec<u8>,
     signals: SignalFd,
     mask: SigSet,
+    prompt: Duration,
 }
 
 impl Session {
@@ -124,11 +125,12 @@ impl Session {
         mask.thread_block().map_err(|errno| wrong(errno.desc().to_owned()))?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let signals = SignalFd::with_flags(&mask, flags).map_err(|errno| wrong(errno.desc().to_owned()))?;
-        Ok(Self { stream, received: Vec::new(), signals, mask })
+        Ok(Self { stream, received: Vec::new(), signals, mask, prompt: PROMPT })
     }
 
     /// Has the whole conversation. Ok: it may run, now and once.
     ///
+    /// `patience` is how long a human may think at most; None: nobody is asked, so the answer comes at once.
     /// `tell` hears that a human is asked; `ready` sees that what is about to run is still what was asked for.
     ///
     /// # Errors
@@ -139,10 +141,10 @@ impl Session {
         mut conversation: Conversation,
         mut tell: impl FnMut(&Waiting),
         ready: impl Fn() -> Result<(), Problem>,
-        human: bool,
+        patience: Option<Duration>,
     ) -> Result<(), Ended> {
         self.send(&conversation.first())?;
-        let mut until = Instant::now() + PROMPT;
+        let mut until = Instant::now() + self.prompt;
         loop {
             let line = match self.line(until) {
                 Err(Ended::Withdrawn(signal)) => {
@@ -156,13 +158,15 @@ impl Session {
             };
             match conversation.on(line)? {
                 Step::Wait(waiting) => {
-                    until = Instant::now() + if human { left(&waiting) + PROMPT } else { PROMPT };
+                    until = Instant::now()
+                        + patience.map_or(Duration::ZERO, |most| left(&waiting).min(most))
+                        + self.prompt;
                     tell(&waiting);
                 }
                 Step::Spend(spend) => {
                     ready()?;
                     self.send(&spend)?;
-                    until = Instant::now() + PROMPT;
+                    until = Instant::now() + self.prompt;
                 }
                 Step::Run if self.received.is_empty() => return Ok(()),
                 Step::Run => return Err(unexpected("it went on after the end").into()),
@@ -184,7 +188,7 @@ impl Session {
             let cause = format!("its line has {} bytes, and {LINE_BYTES_MAX} is the most", text.len());
             return Err(Problem::new("the request is too large to be asked", cause));
         }
-        let until = Instant::now() + PROMPT;
+        let until = Instant::now() + self.prompt;
         let mut rest = text.as_bytes();
         while !rest.is_empty() {
             match self.stream.write(rest) {
@@ -268,11 +272,11 @@ fn wait(fds: &mut [PollFd<'_>], until: Instant) -> Result<(), Problem> {
     }
 }
 
-/// How long until a request expires, at most an hour: no policy allows more.
+/// How long until a request expires.
 fn left(waiting: &Waiting) -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let expires = u64::try_from(waiting.expires.as_millisecond()).unwrap_or_default();
-    Duration::from_millis(expires).saturating_sub(now).min(Duration::from_secs(3600))
+    Duration::from_millis(expires).saturating_sub(now)
 }
 
 #[cfg(test)]

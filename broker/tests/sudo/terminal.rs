@@ -20,6 +20,7 @@ use crate::{
 pub(crate) const CASES: &[Case] = cases![
     message_says_how_it_is_answered,
     command_has_the_terminal,
+    stopped_command_goes_on_in_the_foreground,
     interrupt_withdraws_the_request,
     termination_withdraws_the_request,
 ];
@@ -59,11 +60,40 @@ fn command_has_the_terminal(world: &World) {
     assert_eq!(output.status.code(), Some(3));
 }
 
+/// Ctrl-Z while the command runs stops it and sudo; `fg` lets both go on.
+fn stopped_command_goes_on_in_the_foreground(world: &World) {
+    let script = "set -m; sudo sh -c 'echo begun; read line; echo got $line'; echo stopped $?; fg >/dev/null; echo ended $?";
+    let mut command = on_terminal(world, script);
+    let mut typed = None;
+    let (output, _) = run_with_listener(
+        world,
+        None,
+        || {
+            let mut child = command.spawn().unwrap();
+            let mut input = child.stdin.take().unwrap();
+            let screen = child.stdout.as_mut().unwrap();
+            read_until(screen, "begun");
+            input.write_all(b"\x1a").unwrap();
+            read_until(screen, "stopped 148");
+            input.write_all(b"word\n").unwrap();
+            typed = Some(input);
+            child
+        },
+        approves,
+    );
+    let screen = stdout(&output);
+    assert!(screen.contains("got word") && screen.contains("ended 0"), "{screen}");
+}
+
 /// Reads until it is said that the request can be withdrawn.
 fn wait_for_message(screen: &mut impl Read) {
+    read_until(screen, "withdraws it)");
+}
+
+fn read_until(screen: &mut impl Read, end: &str) {
     let mut seen = Vec::new();
     let mut byte = [0];
-    while !seen.ends_with(b"withdraws it)") {
+    while !seen.ends_with(end.as_bytes()) {
         assert_eq!(screen.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&seen));
         seen.push(byte[0]);
     }

@@ -60,7 +60,7 @@ fn with_all(
     let peer = thread::spawn(move || broker(Broker { lines: BufReader::new(theirs) }));
     let mut session = Session::new(ours).unwrap();
     let asked: Ask = ask();
-    let outcome = session.converse(Conversation::new(asked), tell, ready, true);
+    let outcome = session.converse(Conversation::new(asked), tell, ready, Some(Duration::from_secs(60)));
     session.close();
     peer.join().unwrap();
     outcome
@@ -205,6 +205,30 @@ fn what_changed_while_a_human_thought_is_not_spent() {
         || Err(Problem::new("the program was replaced", "test")),
     );
     assert!(refused(outcome).contains("replaced"));
+}
+
+/// A session that waits for so long, with a broker that opens the request, or not, and says nothing more.
+fn with_silence(prompt: Duration, patience: Option<Duration>, opens: bool) -> String {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let mut broker = Broker { lines: BufReader::new(theirs) };
+    if opens {
+        broker.send(FromBroker::Waiting(Box::new(waiting(&ask()))).to_line().as_bytes());
+    }
+    let mut session = Session { prompt, ..Session::new(ours).unwrap() };
+    let outcome = session.converse(Conversation::new(ask()), |_| (), || Ok(()), patience);
+    session.close();
+    broker.request();
+    broker.end();
+    refused(outcome)
+}
+
+#[test]
+fn broker_that_says_nothing_is_given_up() {
+    let moment = Duration::from_millis(1);
+    for (patience, opens) in [(None, false), (None, true), (Some(moment), false), (Some(moment), true)] {
+        let said = with_silence(moment, patience, opens);
+        assert!(said.contains("nobody has answered in time"), "{said}");
+    }
 }
 
 #[test]
