@@ -11,7 +11,8 @@
 debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # apt_unpack DIRECTORY PACKAGES SUITE COMMAND…: leaves DIRECTORY/bin/COMMAND, or fails and leaves DIRECTORY as it was. PACKAGES are
-# words; a command is a program or a Lua script. `first_run` may name another argument than --version that only prints something.
+# words; a command is a program, a Lua script or Erlang's `erl`. `first_run` may hold other arguments than --version, with which it
+# ends by itself.
 apt_unpack() {
     local directory=$1 packages=$2 suite=$3 mirror
     shift 3
@@ -21,7 +22,8 @@ apt_unpack() {
             rm -rf "$directory"
             mv "$directory.part" "$directory"
             # The first real run, from its final place.
-            quietly "$directory/bin/$1" "${first_run:---version}" && return
+            # shellcheck disable=SC2086
+            quietly "$directory/bin/$1" ${first_run:---version} && return
             rm -rf "$directory"
         fi
     done
@@ -61,12 +63,12 @@ apt_fetch() {
     rm -rf "$apt"
 }
 
-# The packages, and the libraries (C and Lua) among what they depend on; what else they depend on (perl, debconf) serves their
+# The packages, and the libraries (C, Lua and Erlang) among what they depend on; what else they depend on (perl, debconf) serves their
 # installation.
 closure_of() {
     # shellcheck disable=SC2086
     apt-get "${private_apt[@]}" --print-uris --yes --no-install-recommends install $1 2>>"$log" |
-        sed -n "s/^'[^']*' \([^_]*\)_.*/\1/p" | grep -E "^(${1// /|}|lib.*|lua.*)\$" | grep -v perl
+        sed -n "s/^'[^']*' \([^_]*\)_.*/\1/p" | grep -E "^(${1// /|}|lib.*|lua.*|erlang-.*)\$" | grep -v perl
 }
 
 # Wrappers for DIRECTORY, written into DIRECTORY.part.
@@ -82,7 +84,9 @@ write_wrappers() {
         [ -x "$root/usr/bin/$command" ] || return 1
         {
             echo '#!/bin/sh'
-            if grep -q '^#!.*lua' "$root/usr/bin/$command"; then
+            if [ "$command" = erl ]; then
+                erlang "$directory"
+            elif grep -q '^#!.*lua' "$root/usr/bin/$command"; then
                 lua_script "$directory" "$command"
             else
                 echo "exec $(start_of "$directory" "$command") \"\$@\""
@@ -92,9 +96,22 @@ write_wrappers() {
     done
 }
 
-# What starts a program with the libraries that came with it.
+# What starts a program of usr/bin, or of another place below usr, with the libraries that came with it.
 start_of() {
-    echo "'$1/root${loader#"$root"}' --library-path '${libraries//"$root"/"$1/root"}' '$1/root/usr/bin/$2'"
+    echo "'$1/root${loader#"$root"}' --library-path '${libraries//"$root"/"$1/root"}' '$1/root/usr/${3:-bin}/$2'"
+}
+
+# The rest of the wrapper of Erlang: what its own start script does, which knows one place only. What tells the emulator's flags
+# from the program's is left out there, so the two that matter for tests are set here: one thread, which does not spin.
+erlang() {
+    local directory=$1 programs
+    programs=$(cd "$root/usr" && echo lib/erlang/erts-*/bin)
+    cat <<WRAPPER
+export ROOTDIR='$directory/root/usr/lib/erlang' BINDIR='$directory/root/usr/$programs' EMU=beam PROGNAME=erl
+export ERL_LIBS='$directory/root/usr/lib/$(cd "$root/usr/lib" && echo ./*-linux-gnu)'
+exec $(start_of "$directory" beam.smp "$programs") -S 1:1 -sbwt none -- -root "\$ROOTDIR" -bindir "\$BINDIR" -progname erl -- \\
+    -home "\${HOME:-/}" -- "\$@"
+WRAPPER
 }
 
 # The rest of the wrapper of a Lua script. Its interpreter gets the unpacked libraries, and the script the unpacked place of its
