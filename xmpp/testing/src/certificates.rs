@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 
 /// The files of a server's certificate.
 #[derive(Clone, Debug)]
@@ -32,9 +32,10 @@ impl Certificates {
 
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let key = KeyPair::generate().expect("a key");
-        let certificate = CertificateParams::new(names)
-            .and_then(|parameters| parameters.signed_by(&key, &issuer))
-            .expect("a certificate");
+        let mut parameters = CertificateParams::new(names).expect("names of servers");
+        // ejabberd sets a timer for the end, and takes no certificate for which Erlang has none (292 years).
+        parameters.not_after = date_time_ymd(2100, 1, 1);
+        let certificate = parameters.signed_by(&key, &issuer).expect("a certificate");
         Self {
             authority: write(directory, "authority.pem", &authority_certificate.pem()),
             certificate: write(directory, "certificate.pem", &certificate.pem()),

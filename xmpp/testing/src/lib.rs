@@ -6,9 +6,11 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "all of this is part of tests, which fail that way")]
 
 mod certificates;
+mod ejabberd;
 mod prosody;
 mod server;
 
 pub use certificates::Certificates;
+pub use ejabberd::Ejabberd;
 pub use prosody::{Prosody, VERSIONS};
 pub use server::{Process, free_port};
