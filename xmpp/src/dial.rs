@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
-use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -29,6 +28,7 @@ use xmpp_parsers::stream_features::StreamFeatures;
 use crate::config::{Config, ConfigError, Keepalive, Security, Server};
 use crate::dns::{DnsError, Target, targets};
 use crate::login::{LoginError, login};
+use crate::sieve::Sieve;
 use crate::tap::{Record, Tap};
 use crate::{Secret, tls};
 
@@ -113,7 +113,7 @@ impl From<RecvFeaturesError> for DialError {
     }
 }
 
-type Encrypted = BufReader<Tap<TlsStream<TcpStream>>>;
+type Encrypted = Sieve<Tap<TlsStream<TcpStream>>>;
 
 /// Dials one account's server, again and again.
 pub(crate) struct Dialler {
@@ -168,10 +168,15 @@ impl Dialler {
             .await
             .map_err(|source| DialError::Tls { domain: self.domain.clone(), source })?;
         let (tap, record) = Tap::new(encrypted);
-        let (features, stream) = self.open(BufReader::new(tap)).await?.recv_features().await?;
-        let stream = login(stream, &features.sasl_mechanisms, &self.account, &self.password).await?;
         let (features, stream): (_, XmppStream<Encrypted>) =
-            stream.send_header(self.header()).await?.recv_features().await?;
+            self.open(Sieve::new(tap)).await?.recv_features().await?;
+        let sieve = login(stream, &features.sasl_mechanisms, &self.account, &self.password).await?;
+        let tap = sieve.into_inner().ok_or_else(|| DialError::Stream {
+            why: "the server went on after the login without a new stream (RFC 6120 section 6.4.6)"
+                .to_owned(),
+        })?;
+        let (features, stream): (_, XmppStream<Encrypted>) =
+            self.open(Sieve::new(tap)).await?.recv_features().await?;
         if !features.can_bind() {
             return Err(DialError::NoBind);
         }
@@ -202,8 +207,8 @@ impl Dialler {
 
     /// Asks for encryption in the clear, and hands the bare connection back once the server agrees.
     async fn request_encryption(&self, connection: TcpStream) -> Result<TcpStream, DialError> {
-        let (features, mut stream): (_, XmppStream<BufReader<TcpStream>>) =
-            self.open(BufReader::new(connection)).await?.recv_features().await?;
+        let (features, mut stream): (_, XmppStream<Sieve<TcpStream>>) =
+            self.open(Sieve::new(connection)).await?.recv_features().await?;
         if !features.can_starttls() {
             return Err(DialError::NoEncryption);
         }
@@ -218,8 +223,7 @@ impl Dialler {
                 Some(Err(error)) => return Err(refused_encryption(&error.to_string())),
             }
         }
-        let buffered = stream.into_inner();
-        if buffered.buffer().is_empty() { Ok(buffered.into_inner()) } else { Err(DialError::Injected) }
+        stream.into_inner().into_inner().ok_or(DialError::Injected)
     }
 
     async fn open<S>(&self, connection: S) -> Result<PendingFeaturesRecv<S>, DialError>

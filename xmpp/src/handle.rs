@@ -71,6 +71,9 @@ pub enum RequestError {
         /// The whole error.
         error: Box<StanzaError>,
     },
+    /// The answer is nested too deeply, or has a tag that is too long, to be read as a whole.
+    #[error("the answer has more than 64 levels of elements, or a tag of more than 8192 bytes")]
+    Unreadable,
     /// Nobody answered in time.
     #[error("there was no answer within {} s", .0.as_secs_f32())]
     TimedOut(Duration),

@@ -5,6 +5,7 @@
 //! - A copy of another client's message (XEP-0280) is never presented as a message, and only the account itself may bring
 //!   one; whoever else does is not heard at all (CVE-2017-5589 and its kin).
 //! - A message that was kept on the way is marked, also if the mark cannot be read.
+//! - A message of which something had to be left out is not presented at all.
 //! - A message is presented once, though a resumption may bring it again (XEP-0198).
 
 use std::collections::{HashSet, VecDeque};
@@ -20,6 +21,7 @@ use xmpp_parsers::stanza_error::{DefinedCondition, ErrorType, StanzaError};
 
 use crate::event::{Carbon, Delayed, Direction, Event, Incoming};
 use crate::size::{self, STANZA_LIMIT};
+use crate::tags::{self, is_cut};
 
 /// Messages of which the ids are remembered. More are not sent again at once: servers keep fewer for a resumption.
 const REMEMBERED: usize = 1024;
@@ -51,8 +53,18 @@ impl Inbox {
     pub(crate) fn message(&mut self, message: Message) -> Sorted {
         match size::of(&message) {
             Ok(size) if size <= STANZA_LIMIT => {}
-            Ok(size) => return too_large(&message, size),
+            Ok(size) => {
+                let text = format!("the message has {size} bytes, and {STANZA_LIMIT} is the limit");
+                return refused(&message, text);
+            }
             Err(_) => return Sorted::Dropped("it cannot be written as XML"),
+        }
+        if is_cut(&message.payloads) {
+            let (depth, tag) = (tags::DEPTH, tags::TAG);
+            let text = format!(
+                "the message has more than {depth} levels of elements, or a tag of more than {tag} bytes"
+            );
+            return refused(&message, text);
         }
         if self.seen.again(&message) {
             return Sorted::Dropped("it came before");
@@ -100,14 +112,11 @@ fn delay(message: &Message) -> Option<Delayed> {
 }
 
 /// The sender is told, except for an error: errors are never answered (RFC 6120 section 8.3.1).
-fn too_large(message: &Message, size: usize) -> Sorted {
-    let Some(from) = message.from.clone().filter(|_| message.type_ != MessageType::Error) else {
-        return Sorted::Dropped("it is larger than the limit");
+fn refused(message: &Message, text: String) -> Sorted {
+    let is_answered = !matches!(message.type_, MessageType::Error | MessageType::Groupchat);
+    let Some(from) = message.from.clone().filter(|_| is_answered) else {
+        return Sorted::Dropped("it is larger or deeper than the limits");
     };
-    if message.type_ == MessageType::Groupchat {
-        return Sorted::Dropped("it is larger than the limit");
-    }
-    let text = format!("the message has {size} bytes, and {STANZA_LIMIT} is the limit");
     let error = StanzaError::new(ErrorType::Modify, DefinedCondition::PolicyViolation, "en", text);
     let mut reply = Message::error(from);
     reply.id.clone_from(&message.id);
@@ -259,6 +268,21 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn sender_of_a_message_that_was_cut_is_told_so_and_nobody_hears_it() {
+        let cut = "<message from='a@b/c' id='7'><body>yes K7Q4</body>\
+            <x xmlns='urn:x'><y><cut xmlns='urn:nuketown:xmpp:cut'/></y></x></message>";
+        match inbox().message(message(cut)) {
+            Sorted::Reply(reply) => {
+                let xml = String::from(&Element::from(*reply));
+                assert!(xml.contains("more than 64 levels") && xml.contains("policy-violation"), "{xml}");
+            }
+            other => panic!("{other:?}"),
+        }
+        let nobodys = "<message><cut xmlns='urn:nuketown:xmpp:cut'/></message>";
+        assert!(matches!(inbox().message(message(nobodys)), Sorted::Dropped(_)));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use xmpp_parsers::stanza_error::{DefinedCondition, ErrorType, StanzaError};
 use crate::disco::Description;
 use crate::handle::{Answer, Request, RequestError, SendError, new_id};
 use crate::rooms::name_of;
+use crate::tags::is_cut;
 
 /// The answer to a request that came in.
 pub(crate) fn answer(header: IqHeader, request: Request, description: &Description) -> Iq {
@@ -73,6 +74,7 @@ impl Pending {
             return false;
         }
         let answer = match answer {
+            IqPayload::Result(payload) if is_cut(&payload) => Err(RequestError::Unreadable),
             IqPayload::Result(payload) => Ok(payload),
             IqPayload::Error(error) => {
                 Err(RequestError::Refused { condition: name_of(&error), error: Box::new(error) })

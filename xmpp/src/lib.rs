@@ -50,8 +50,10 @@ mod schedule;
 pub mod script;
 mod secret;
 mod session;
+mod sieve;
 mod size;
 mod state;
+mod tags;
 mod tap;
 mod tls;
 

@@ -14,9 +14,7 @@ use sasl::client::mechanisms::Scram;
 use sasl::common::scram::{Sha1, Sha256};
 use sasl::common::{ChannelBinding, Credentials};
 use tokio::io::{AsyncBufRead, AsyncWrite};
-use tokio_xmpp::xmlstream::{
-    FallibleStreamElement, InitiatingStream, ReadError, XmppStream, XmppStreamElement,
-};
+use tokio_xmpp::xmlstream::{FallibleStreamElement, ReadError, XmppStream, XmppStreamElement};
 use xmpp_parsers::sasl::{Auth, DefinedCondition, Failure, Mechanism as Name, Nonza, Response};
 
 use crate::Secret;
@@ -63,7 +61,7 @@ impl LoginError {
     }
 }
 
-/// Logs in, and hands back the stream to be opened anew.
+/// Logs in, and hands back the connection, on which a new stream begins (RFC 6120 section 6.4.6).
 ///
 /// # Errors
 ///
@@ -73,7 +71,7 @@ pub(crate) async fn login<S: AsyncBufRead + AsyncWrite + Unpin>(
     offered: &BTreeSet<String>,
     account: &str,
     password: &Secret,
-) -> Result<InitiatingStream<S>, LoginError> {
+) -> Result<S, LoginError> {
     let (name, mut mechanism) = mechanism(offered, account, password)?;
     let initial = mechanism.initial();
     let nonce = field(&initial, "r").unwrap_or_default();
@@ -87,7 +85,7 @@ pub(crate) async fn login<S: AsyncBufRead + AsyncWrite + Unpin>(
             }
             Nonza::Success(success) => {
                 mechanism.success(&success.data).map_err(|error| impostor(&error))?;
-                return Ok(stream.initiate_reset());
+                return Ok(stream.into_inner());
             }
             Nonza::Failure(failure) => return Err(refused(&failure)),
             _ => return Err(broken("the server sent a part of the login that only clients send").into()),

@@ -18,6 +18,7 @@ use crate::inbox::{Inbox, Sorted};
 use crate::iq::{self, Pending};
 use crate::line::Line;
 use crate::rooms::Rooms;
+use crate::tags::is_cut;
 
 /// The session that is bound.
 pub(crate) struct Bound {
@@ -119,6 +120,10 @@ impl State {
                     Vec::new()
                 }
             },
+            Stanza::Presence(presence) if is_cut(&presence.payloads) => {
+                log::info!("a presence was dropped: it is deeper than the limit");
+                Vec::new()
+            }
             Stanza::Presence(presence) => {
                 let room = self.rooms.presence(&presence).map(|(room, state)| Event::Room { room, state });
                 std::iter::once(Event::Presence(Box::new(presence))).chain(room).collect()

@@ -8,19 +8,19 @@ use nuketown_xmpp::Disco;
 use nuketown_xmpp_testing::{Process, Prosody, VERSIONS};
 
 use crate::client::{Client, body, chat};
-use crate::config;
+use crate::{Place, config};
 
 /// The client, and what keeps it alive.
-fn foreign(prosody: &Prosody, jid: &str) -> (Process, ChildStdin) {
+pub(crate) fn foreign(server: &impl Place, jid: &str) -> (Process, ChildStdin) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = root.join("../target/tools/venv/bin/python");
     assert!(python.exists(), "there is no {}; run tools/setup test", python.display());
     let mut command = Command::new(python);
-    command.arg("-B").arg(root.join("tests/real/foreign.py")).arg(jid).arg(prosody.port().to_string());
-    command.arg(prosody.authority()).stdin(Stdio::piped());
+    command.arg("-B").arg(root.join("tests/real/foreign.py")).arg(jid).arg(server.port().to_string());
+    command.arg(server.authority()).stdin(Stdio::piped());
     let mut process = Process::start(&mut command, &[]);
     let mut input = process.input().unwrap();
-    writeln!(input, "{}", Prosody::PASSWORD).unwrap();
+    writeln!(input, "{}", server.password()).unwrap();
     process.wait_for("online");
     (process, input)
 }

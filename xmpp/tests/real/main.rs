@@ -1,24 +1,62 @@
-//! Sessions at a real Prosody.
+//! Sessions at real servers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail that way")]
 
 #[path = "../support/client.rs"]
 mod client;
 mod foreign;
+mod interoperability;
 mod session;
+mod strangers;
 
 use client::Client;
 use nuketown_xmpp::jid::{BareJid, ResourcePart};
 use nuketown_xmpp::{Authorities, Availability, Config, Room, Secret, Security, Server};
-use nuketown_xmpp_testing::Prosody;
+use nuketown_xmpp_testing::{Ejabberd, Prosody};
+use std::path::Path;
+
+/// A server of the test, whatever it is.
+trait Place {
+    fn port(&self) -> u16;
+    fn authority(&self) -> &Path;
+    fn password(&self) -> &'static str;
+}
+
+impl Place for Prosody {
+    fn port(&self) -> u16 {
+        self.port()
+    }
+
+    fn authority(&self) -> &Path {
+        self.authority()
+    }
+
+    fn password(&self) -> &'static str {
+        Self::PASSWORD
+    }
+}
+
+impl Place for Ejabberd {
+    fn port(&self) -> u16 {
+        self.port()
+    }
+
+    fn authority(&self) -> &Path {
+        self.authority()
+    }
+
+    fn password(&self) -> &'static str {
+        Self::PASSWORD
+    }
+}
 
 /// A session of `jid` at a server of the test.
-fn config(prosody: &Prosody, jid: &str) -> Config {
+fn config(server: &impl Place, jid: &str) -> Config {
     Config {
-        server: Server::At { host: "127.0.0.1".into(), port: prosody.port() },
+        server: Server::At { host: "127.0.0.1".into(), port: server.port() },
         security: Security::StartTls,
-        authorities: Authorities::File(prosody.authority().to_owned()),
-        ..Config::new(jid.parse().unwrap(), Secret::new(Prosody::PASSWORD.into()))
+        authorities: Authorities::File(server.authority().to_owned()),
+        ..Config::new(jid.parse().unwrap(), Secret::new(server.password().into()))
     }
 }
 

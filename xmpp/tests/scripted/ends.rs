@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nuketown_xmpp::{Config, Event, Keepalive, Reason, SendError, Server};
+use nuketown_xmpp::{Config, Event, Keepalive, Reason, RequestError, SendError, Server};
 use nuketown_xmpp_testing::free_port;
 
 use crate::client::{Client, body, chat};
@@ -91,6 +91,50 @@ async fn message_over_the_limit_is_refused_and_the_session_goes_on() {
     assert_eq!(body(&ada.message().await), "small");
     let refusal = line.reads("</message>").await;
     assert!(refusal.contains("65536 is the limit") && refusal.contains("josh@localhost/x"), "{refusal}");
+}
+
+#[tokio::test]
+async fn whatever_is_nested_too_deeply_is_refused_and_the_session_goes_on() {
+    let peer = Peer::listen("localhost").await;
+    let (mut ada, mut line) = online(&peer).await;
+    let deep = format!("<x xmlns='urn:x'>{}{}</x>", "<x>".repeat(100_000), "</x>".repeat(100_000));
+    line.sends(&format!(
+        "<presence from='josh@localhost/x'>{deep}</presence>\
+         <message from='josh@localhost/x' type='chat'><body>unheard</body>{deep}</message>"
+    ))
+    .await;
+    let refusal = line.reads("</message>").await;
+    assert!(refusal.contains("more than 64 levels") && refusal.contains("josh@localhost/x"), "{refusal}");
+    line.sends(&format!("<iq type='get' id='q1' from='josh@localhost/x'>{deep}</iq>")).await;
+    let answer = line.reads("</iq>").await;
+    assert!(answer.contains("service-unavailable") && answer.contains("q1"), "{answer}");
+
+    let handle = ada.handle.clone();
+    let asking = tokio::spawn(async move {
+        let ping = nuketown_xmpp::Request::Get("<ping xmlns='urn:xmpp:ping'/>".parse().unwrap());
+        handle.request(Some("josh@localhost/x".parse().unwrap()), ping, Duration::from_secs(60)).await
+    });
+    let request = line.reads("</iq>").await;
+    let id = request.split_once("id=").unwrap().1;
+    let id = id[1..].split(id.chars().next().unwrap()).next().unwrap();
+    line.sends(&format!("<iq type='result' id='{id}' from='josh@localhost/x'>{deep}</iq>")).await;
+    assert_eq!(asking.await.unwrap(), Err(RequestError::Unreadable));
+
+    line.sends("<message from='josh@localhost/x'><body>after</body></message>").await;
+    match ada.next().await.unwrap() {
+        Event::Message(incoming) => assert_eq!(body(&incoming), "after"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn markup_that_xmpp_forbids_ends_the_connection() {
+    let peer = Peer::listen("localhost").await;
+    let (mut ada, mut line) = online(&peer).await;
+    line.sends("<message from='josh@localhost/x'><!-- x --></message>").await;
+    assert_eq!(reason(&mut ada).await.0, Reason::Malformed);
+    peer.accept_bound().await;
+    ada.is_online(true).await;
 }
 
 #[tokio::test]

@@ -159,6 +159,35 @@ async fn server_without_sessions_is_an_error_and_no_panic() {
 }
 
 #[tokio::test]
+async fn nothing_that_is_nested_deeply_before_the_login_ends_the_process() {
+    let deep = format!("<x xmlns='urn:x'>{}{}</x>", "<x>".repeat(100_000), "</x>".repeat(100_000));
+    // In the clear, where anybody on the way can put it; then inside of TLS; then after the login.
+    let peer = Peer::listen("localhost").await;
+    let mut ada = Client::start(&peer.config());
+    let mut line = peer.accept().await;
+    line.open(&deep).await;
+    assert!(matches!(unreachable(&mut ada).await, DialError::NoEncryption));
+    let mut line = peer.accept_encrypted().await;
+    line.open(&deep).await;
+    assert!(matches!(refused(&mut ada).await, LoginError::NoScram { .. }));
+    let mut ada = Client::start(&peer.config());
+    let _line = peer.accept_login(&deep).await;
+    assert!(matches!(unreachable(&mut ada).await, DialError::NoBind));
+}
+
+#[tokio::test]
+async fn server_that_goes_on_after_the_login_without_a_new_stream_is_refused() {
+    let peer = Peer::listen("localhost").await;
+    let mut ada = Client::start(&peer.config());
+    let mut line = peer.accept_encrypted().await;
+    line.open(&mechanisms(&["SCRAM-SHA-1"])).await;
+    let success = line.login(Trick::None).await;
+    line.sends(&format!("{success}<message><body>early</body></message>")).await;
+    let error = unreachable(&mut ada).await.to_string();
+    assert!(error.contains("without a new stream"), "{error}");
+}
+
+#[tokio::test]
 async fn garbage_instead_of_xmpp_is_an_error() {
     for garbage in ["HTTP/1.1 400 Bad Request\r\n\r\n", "<html>", "\u{0}\u{1}", "<stream:stream>", ""] {
         let peer = Peer::listen("localhost").await;

@@ -123,8 +123,8 @@ async fn stanza_that_ends_each_resumption_is_left_behind() {
     let peer = Peer::listen("localhost").await;
     let (mut ada, mut line) = session(&peer).await;
     grows_old().await;
-    // Any stranger can have this sent, and a server sends it again on each resumption.
-    line.sends(&poison()).await;
+    // A server sends again on each resumption what was not acknowledged.
+    line.sends(poison()).await;
     is_offline(&mut ada).await;
     let mut line = resume_is_asked(&peer).await;
     line.sends(&format!("<resumed xmlns='urn:xmpp:sm:3' h='1' previd='stream-1'/>{}", poison())).await;
@@ -133,8 +133,41 @@ async fn stanza_that_ends_each_resumption_is_left_behind() {
     ada.is_online(true).await;
 }
 
-fn poison() -> String {
-    format!("<message xmlns='jabber:client'><x xmlns='urn:x' y='{}'/></message>", "z".repeat(20_000))
+/// What the library cannot read, though no server should send it: a prefix that stands for nothing.
+fn poison() -> &'static str {
+    "<message xmlns='jabber:client'><x:y/></message>"
+}
+
+#[tokio::test]
+async fn new_session_in_answer_to_the_wish_to_resume_one_ends_the_connection_and_not_the_process() {
+    let peer = Peer::listen("localhost").await;
+    let (mut ada, mut line) = resuming(&peer).await;
+    // The library panics at this, and then nothing would ever come back.
+    line.sends("<enabled xmlns='urn:xmpp:sm:3' resume='true' id='stream-2'/>").await;
+    assert_eq!(is_offline(&mut ada).await, Reason::Malformed);
+    bound_without_management(&peer).await;
+    ada.is_online(true).await;
+}
+
+#[tokio::test]
+async fn stanza_that_had_to_be_cut_counts_as_one_that_was_received() {
+    let peer = Peer::listen("localhost").await;
+    let (mut ada, mut line) = session(&peer).await;
+    let long = "z".repeat(20_000);
+    for stanza in [
+        format!("<message from='m@x/y'>{}{}</message>", "<x>".repeat(4000), "</x>".repeat(4000)),
+        format!("<message from='m@x/y'><x xmlns='urn:x' y='{long}'/></message>"),
+        format!("<presence from='m@x/y' id='{long}'><show>away</show></presence>"),
+        format!("<iq from='m@x/y' type='get' id='{long}'><ping xmlns='urn:xmpp:ping'/></iq>"),
+    ] {
+        line.sends(&stanza).await;
+    }
+    line.sends("<message from='josh@localhost/x'><body>after</body></message><r xmlns='urn:xmpp:sm:3'/>")
+        .await;
+    assert_eq!(body(&ada.message().await), "after");
+    line.reads("<a ").await;
+    let acknowledged = line.reads(">").await.replace('"', "'");
+    assert!(acknowledged.contains("h='5'"), "{acknowledged}");
 }
 
 #[tokio::test]
