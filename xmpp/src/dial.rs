@@ -26,7 +26,7 @@ use xmpp_parsers::starttls::{Nonza, Request};
 use xmpp_parsers::stream_features::StreamFeatures;
 
 use crate::config::{Config, ConfigError, Keepalive, Security, Server};
-use crate::dns::{DnsError, Target, targets};
+use crate::dns::{DnsError, NameServers, Target, targets};
 use crate::login::{LoginError, login};
 use crate::sieve::Sieve;
 use crate::tap::{Record, Tap};
@@ -117,6 +117,7 @@ type Encrypted = Sieve<Tap<TlsStream<TcpStream>>>;
 
 /// Dials one account's server, again and again.
 pub(crate) struct Dialler {
+    name_servers: NameServers,
     server: Server,
     security: Security,
     tls: TlsConnector,
@@ -136,6 +137,7 @@ impl Dialler {
     pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
         let account = config.jid.node().ok_or_else(|| ConfigError::NoAccount { jid: config.jid.clone() })?;
         Ok(Self {
+            name_servers: NameServers::System,
             server: config.server.clone(),
             security: config.security,
             tls: tls::connector(&config.authorities, config.security)?,
@@ -185,7 +187,7 @@ impl Dialler {
 
     /// A connection to the first target that takes it.
     async fn connect(&self) -> Result<TcpStream, DialError> {
-        let targets = targets(&self.server, self.security, &self.domain)
+        let targets = targets(self.name_servers, &self.server, self.security, &self.domain)
             .await
             .map_err(|source| DialError::Address { domain: self.domain.clone(), source })?;
         let mut last = io::Error::from(io::ErrorKind::NotFound);
@@ -262,6 +264,40 @@ fn timeouts(keepalive: Keepalive) -> Timeouts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Authorities;
+    use crate::name_server::{NameServer, Reply};
+    use nuketown_xmpp_testing::{Certificates, free_port};
+
+    /// The targets of the domain are these ports here, in this order.
+    async fn dialler(ports: &[u16]) -> (Dialler, NameServer) {
+        let directory = tempfile::tempdir().unwrap();
+        let authority = Certificates::new(directory.path(), &["chat.example"]).authority;
+        let config = Config {
+            authorities: Authorities::File(authority),
+            ..Config::new("ada@chat.example".parse().unwrap(), Secret::new("x".into()))
+        };
+        let records = (1..).zip(ports).map(|(priority, &port)| (priority, 0, port, "127.0.0.1."));
+        let names = NameServer::start(Reply::Records(records.collect())).await;
+        let mut dialler = Dialler::new(&config).unwrap();
+        dialler.name_servers = names.asked();
+        (dialler, names)
+    }
+
+    #[tokio::test]
+    async fn target_that_nobody_listens_at_is_followed_by_the_next_one() {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (dialler, _names) = dialler(&[free_port(), port]).await;
+        assert_eq!(dialler.connect().await.unwrap().peer_addr().unwrap().port(), port);
+    }
+
+    #[tokio::test]
+    async fn last_target_is_named_when_nobody_listens_at_any() {
+        let (first, last) = (free_port(), free_port());
+        let (dialler, _names) = dialler(&[first, last]).await;
+        let error = dialler.connect().await.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot connect to 127.0.0.1 port {last}: ")), "{error}");
+    }
 
     #[test]
     fn certificate_is_for_the_domain_in_the_form_of_dns() {

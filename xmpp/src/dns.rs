@@ -1,6 +1,7 @@
 //! Where a domain's server is: SRV records (RFC 2782) in the order in which they are to be tried.
 
 use hickory_resolver::TokioResolver;
+use hickory_resolver::net::NetError;
 use hickory_resolver::proto::rr::RData;
 
 use crate::config::{Security, Server};
@@ -10,6 +11,26 @@ use crate::config::{Security, Server};
 pub(crate) struct Target {
     pub(crate) host: String,
     pub(crate) port: u16,
+}
+
+/// Who is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum NameServers {
+    /// Those of the system, as they are configured when they are asked: a laptop moves.
+    System,
+    /// This one, in a test.
+    #[cfg(test)]
+    At(std::net::SocketAddr),
+}
+
+impl NameServers {
+    fn resolver(self) -> Result<TokioResolver, NetError> {
+        match self {
+            Self::System => TokioResolver::builder_tokio()?.build(),
+            #[cfg(test)]
+            Self::At(address) => crate::name_server::resolver(address),
+        }
+    }
 }
 
 /// Why there is nothing to connect to.
@@ -38,6 +59,7 @@ pub enum DnsError {
 /// The domain says that it has no such service, or the lookup failed. A domain without a record is no error: its own address
 /// and the usual port are the target (RFC 6120 section 3.2.1).
 pub(crate) async fn targets(
+    name_servers: NameServers,
     server: &Server,
     security: Security,
     domain: &str,
@@ -54,7 +76,7 @@ pub(crate) async fn targets(
         }
         Server::Srv => {
             let name = format!("{service}.{domain}.");
-            let records = records(&name).await?;
+            let records = records(name_servers, &name).await?;
             if records.is_empty() {
                 return Ok(vec![Target { host: domain.to_owned(), port }]);
             }
@@ -73,11 +95,9 @@ struct Record {
 }
 
 /// The records of `name`; none if the name has none.
-async fn records(name: &str) -> Result<Vec<Record>, DnsError> {
+async fn records(name_servers: NameServers, name: &str) -> Result<Vec<Record>, DnsError> {
     let failed = |why: String| DnsError::Resolver { name: name.to_owned(), why };
-    let resolver = TokioResolver::builder_tokio()
-        .and_then(hickory_resolver::ResolverBuilder::build)
-        .map_err(|error| failed(error.to_string()))?;
+    let resolver = name_servers.resolver().map_err(|error| failed(error.to_string()))?;
     let lookup = match resolver.srv_lookup(name).await {
         Ok(lookup) => lookup,
         Err(error) if error.is_no_records_found() => return Ok(Vec::new()),
@@ -125,6 +145,8 @@ fn ordered(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::name_server::{NameServer, Reply};
+    use hickory_resolver::proto::op::ResponseCode;
     use proptest::prelude::*;
 
     fn record(priority: u16, weight: u16, host: &str) -> Record {
@@ -150,10 +172,59 @@ mod tests {
     #[tokio::test]
     async fn fixed_host_and_address_are_not_looked_up() {
         let fixed = Server::At { host: "chat.example".into(), port: 5 };
-        let target = targets(&fixed, Security::StartTls, "example.org").await.unwrap();
+        let target = targets(NameServers::System, &fixed, Security::StartTls, "example.org").await.unwrap();
         assert_eq!(target, [Target { host: "chat.example".into(), port: 5 }]);
-        let address = targets(&Server::Srv, Security::Direct, "[::1]").await.unwrap();
+        let address = targets(NameServers::System, &Server::Srv, Security::Direct, "[::1]").await.unwrap();
         assert_eq!(address, [Target { host: "::1".into(), port: 5223 }]);
+    }
+
+    async fn looked_up(security: Security, reply: Reply) -> (Result<Vec<Target>, DnsError>, Vec<String>) {
+        let server = NameServer::start(reply).await;
+        let targets = targets(server.asked(), &Server::Srv, security, "chat.example").await;
+        (targets, server.questions())
+    }
+
+    #[tokio::test]
+    async fn records_of_a_name_server_are_the_targets_in_their_order() {
+        let records = vec![(20, 0, 5222, "last.example."), (10, 5, 443, "first.example.")];
+        for (security, name) in [
+            (Security::StartTls, "_xmpp-client._tcp.chat.example. SRV"),
+            (Security::Direct, "_xmpps-client._tcp.chat.example. SRV"),
+        ] {
+            let (targets, questions) = looked_up(security, Reply::Records(records.clone())).await;
+            let expected = [("first.example", 443), ("last.example", 5222)]
+                .map(|(host, port)| Target { host: host.into(), port });
+            assert_eq!(targets.unwrap(), expected);
+            assert_eq!(questions, [name]);
+        }
+    }
+
+    #[tokio::test]
+    async fn domain_without_records_is_its_own_target() {
+        for reply in [Reply::Records(Vec::new()), Reply::Code(ResponseCode::NXDomain)] {
+            let (targets, _) = looked_up(Security::Direct, reply).await;
+            assert_eq!(targets.unwrap(), [Target { host: "chat.example".into(), port: 5223 }]);
+        }
+    }
+
+    #[tokio::test]
+    async fn domain_that_says_it_has_no_service_is_not_connected_to() {
+        let (targets, _) = looked_up(Security::StartTls, Reply::Records(vec![(0, 0, 0, ".")])).await;
+        let error = targets.unwrap_err();
+        assert_eq!(error.to_string(), "_xmpp-client._tcp.chat.example. says that there is no XMPP service");
+    }
+
+    #[tokio::test]
+    async fn name_server_that_fails_is_an_error_and_no_missing_record() {
+        for code in [ResponseCode::ServFail, ResponseCode::Refused] {
+            let (targets, _) = looked_up(Security::StartTls, Reply::Code(code)).await;
+            let error = targets.unwrap_err();
+            assert!(matches!(error, DnsError::Resolver { .. }), "{code}: {error:?}");
+            assert!(
+                error.to_string().starts_with("cannot look up _xmpp-client._tcp.chat.example.: "),
+                "{error}"
+            );
+        }
     }
 
     proptest! {

@@ -44,6 +44,8 @@ mod iq;
 mod line;
 mod link;
 mod login;
+#[cfg(test)]
+mod name_server;
 mod rooms;
 mod schedule;
 #[cfg(any(test, feature = "script"))]
