@@ -12,9 +12,10 @@
 //!
 //! # Invariants
 //!
-//! - What goes out has no element deeper than [`DEPTH`] in its stanza, and no tag longer than [`TAG`].
+//! - What goes out has no element deeper than [`DEPTH`] in its stanza, no tag longer than [`TAG`], and no stanza much longer
+//!   than [`WHOLE`].
 //! - What is well-formed stays so, and a stanza stays one stanza: both sides count them.
-//! - Where the bytes are divided changes nothing.
+//! - Where the bytes are divided changes nothing, but how much of a stanza that is too large goes out before the end.
 
 use xmpp_parsers::minidom::Element;
 
@@ -22,6 +23,9 @@ use xmpp_parsers::minidom::Element;
 pub(crate) const DEPTH: usize = 64;
 /// Bytes of a tag at most, which is the length of the library's own buffer.
 pub(crate) const TAG: usize = 8192;
+/// Bytes of a stanza after which the connection ends. Servers end that of whoever sends so much (at 256 KiB, most of them),
+/// so only they themselves can, or who stands in the way before TLS; without a limit it would fill the memory.
+const WHOLE: usize = 8 << 20;
 
 const NAMESPACE: &str = "urn:nuketown:xmpp:cut";
 const MARK: &[u8] = b"<cut xmlns='urn:nuketown:xmpp:cut'/>";
@@ -45,6 +49,9 @@ pub(crate) enum Refused {
     /// A tag of the stream itself that is too long.
     #[error("the server sent a tag of more than 8192 bytes that is no stanza")]
     LongTag,
+    /// More than the memory should hold.
+    #[error("the server sent a stanza of more than 8 MiB")]
+    LargeStanza,
     /// The library panics at this.
     #[error("the server answered the wish to resume a session by a new one (XEP-0198 section 5)")]
     NotResumed,
@@ -70,6 +77,8 @@ pub(crate) struct Tags {
     last: u8,
     /// Open elements, the stream's included.
     depth: usize,
+    /// Bytes of the stanza so far.
+    size: usize,
     /// At which depth the outermost element stands that is being left out.
     cut: Option<usize>,
     /// Whether nothing has come yet: only there may the XML declaration stand.
@@ -86,6 +95,7 @@ impl Tags {
             is_long: false,
             last: 0,
             depth: 0,
+            size: 0,
             cut: None,
             is_fresh: true,
             is_resuming: false,
@@ -109,14 +119,20 @@ impl Tags {
     /// See [`Refused`]. What came before it has been appended.
     pub(crate) fn sift(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Refused> {
         while let Some(&first) = bytes.first() {
+            if self.size > WHOLE {
+                return Err(Refused::LargeStanza);
+            }
             if self.place == Place::Text && first != b'<' {
                 let end = bytes.iter().position(|&byte| byte == b'<').unwrap_or(bytes.len());
                 self.pass(&bytes[..end], out);
                 self.is_fresh = false;
+                // What stands between stanzas keeps a connection alive, and is forgotten.
+                self.size = if self.depth < 2 { 0 } else { self.size + end };
                 bytes = &bytes[end..];
                 continue;
             }
             bytes = &bytes[1..];
+            self.size += 1;
             match self.place {
                 Place::Text => self.begin_tag(),
                 Place::Tag(quote) => self.in_tag(first, quote, out)?,
@@ -127,6 +143,9 @@ impl Tags {
     }
 
     fn begin_tag(&mut self) {
+        if self.depth < 2 {
+            self.size = 1;
+        }
         self.place = Place::Tag(None);
         self.tag.clear();
         self.tag.push(b'<');
@@ -352,6 +371,18 @@ mod tests {
             assert_eq!(sifted(first), Err(Refused::Restricted), "{first}");
         }
         assert_eq!(sifted(&format!("<?xml {}", " ".repeat(TAG))), Err(Refused::Restricted));
+    }
+
+    #[test]
+    fn endless_stanza_ends_the_connection_and_many_small_ones_do_not() {
+        for part in ["x", "<x/>", "<x y='z'>", "<![CDATA[x]]>", "<x y='z"] {
+            let endless = part.repeat(WHOLE / part.len() + 8192);
+            let (out, result) = sifted_in_parts(format!("{OPEN}<message>{endless}").as_bytes(), &[4096]);
+            assert_eq!(result, Err(Refused::LargeStanza), "{part}");
+            assert!(out.len() < WHOLE + 8192, "{part}");
+        }
+        let many = "<message><x/>text</message> \n".repeat(WHOLE / 20);
+        assert_eq!(sifted_in_parts(format!("{OPEN}{many}").as_bytes(), &[4096]).1, Ok(()));
     }
 
     #[test]
