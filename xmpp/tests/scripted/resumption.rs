@@ -165,9 +165,59 @@ async fn stanza_that_had_to_be_cut_counts_as_one_that_was_received() {
     line.sends("<message from='josh@localhost/x'><body>after</body></message><r xmlns='urn:xmpp:sm:3'/>")
         .await;
     assert_eq!(body(&ada.message().await), "after");
+    assert_eq!(acknowledged(&mut line).await, 5);
+}
+
+/// How many stanzas the session says that it received.
+async fn acknowledged(line: &mut Line) -> usize {
     line.reads("<a ").await;
-    let acknowledged = line.reads(">").await.replace('"', "'");
-    assert!(acknowledged.contains("h='5'"), "{acknowledged}");
+    let attributes = line.reads(">").await.replace('"', "'");
+    let count = attributes.split_once("h='").and_then(|(_, rest)| rest.split_once('\''));
+    count.unwrap_or_else(|| panic!("no count: {attributes}")).0.parse().unwrap()
+}
+
+/// Well-formed, so servers may pass them on from whoever sent them.
+const ODD: [&str; 23] = [
+    "<message from='not@@a jid'><body>x</body></message>",
+    "<message from='m@x/y' type='what'><body>x</body></message>",
+    "<message from='m@x/y'>text</message>",
+    "<message from='m@x/y' what='x'/>",
+    "<message from='m@x/y'><body>one</body><body>two</body></message>",
+    "<message from='m@x/y'><body>a<b>c</b>d</body></message>",
+    "<message from='m@x/y'><thread>a</thread><thread>b</thread></message>",
+    "<message from='m@x/y'><x xmlns=''/></message>",
+    "<message from='m@x/y'><a:x xmlns:a='urn:a'/></message>",
+    "<message from='m@x/y' xml:lang='\u{2603}' xml:space='x'><é xmlns='urn:\u{2603}'/></message>",
+    "<message from='m@x/y'><error/></message>",
+    "<message from='m@x/y' type='error'/>",
+    "<presence from='m@x/y' type='what'/>",
+    "<presence from='m@x/y'><show>what</show></presence>",
+    "<presence from='m@x/y'><priority>what</priority></presence>",
+    "<presence from='m@x/y'><priority>1</priority><priority>2</priority></presence>",
+    "<iq from='m@x/y'/>",
+    "<iq from='m@x/y' type='get' id='1'/>",
+    "<iq from='m@x/y' type='what' id='2'><x xmlns='urn:x'/></iq>",
+    "<iq from='m@x/y' type='set' id='3'><x xmlns='urn:x'/><x xmlns='urn:x'/></iq>",
+    "<iq from='m@x/y' type='result' id='4'><x xmlns='urn:x'/><x xmlns='urn:x'/></iq>",
+    "<iq from='m@x/y' type='error' id='5'/>",
+    "<iq from='m@x/y' type='get' id=''><x xmlns='urn:x'/>text</iq>",
+];
+
+#[tokio::test]
+async fn stanza_that_makes_no_sense_is_passed_over_and_counted() {
+    let peer = Peer::listen("localhost").await;
+    let (mut ada, mut line) = session(&peer).await;
+    for odd in ODD {
+        line.sends(&format!("{odd}<message from='josh@localhost/x'><body>after</body></message>")).await;
+        ada.sees(odd, |event| match event {
+            Event::Message(incoming) if incoming.body() == Some("after") => Some(()),
+            Event::Offline { reason, .. } => panic!("{odd} ended the connection: {reason}"),
+            _ => None,
+        })
+        .await;
+    }
+    line.sends("<r xmlns='urn:xmpp:sm:3'/>").await;
+    assert_eq!(acknowledged(&mut line).await, 2 * ODD.len());
 }
 
 #[tokio::test]
