@@ -26,11 +26,20 @@ pub(super) fn run(environment: &Environment) -> Result<(), Failure> {
     let Wanted { attr, evaluator, mut selection } = Wanted::read(environment)?;
     selection.allow_empty = settings.allow_empty;
     let deadline = started.checked_add(settings.timeout).unwrap_or(started);
-    let source = Source::find(environment, &directory()?, deadline)?;
     let trust = if selection.preview.is_some() { Trust::Preview } else { Trust::Deployed };
     let evaluator = settings.bounded(evaluator);
-    let job = Job { settings: &settings, source: &source, attr: attr.as_deref(), evaluator, trust, deadline };
-    let Answer { towns, mut warnings } = job.answer()?;
+    let attr = attr.as_deref();
+    let job = |source| Job { settings: &settings, source, attr, evaluator, trust, deadline };
+    let directory = directory()?;
+    let said = Source::said(environment, &directory)?;
+    let kept = said.as_ref().map(|said| job(said).kept()).transpose()?.flatten();
+    let found;
+    let Answer { towns, mut warnings } = if let Some(kept) = kept {
+        kept
+    } else {
+        found = Source::find(environment, &directory, deadline)?;
+        job(&found).answer()?
+    };
     let town = match &towns {
         Towns::Town(json) => decode_town(json),
         Towns::Hosts(json) => decode_hosts(json),

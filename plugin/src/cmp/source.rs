@@ -40,6 +40,18 @@ pub(super) struct Source {
 }
 
 impl Source {
+    /// The flake at the revision that Argo CD says it has resolved, where it can be in the repository. Git is not asked
+    /// whether it is: that takes as long as all the rest of what is done where the result is known. A revision that is the
+    /// hash of a commit names one content in whatever repository, so a result that is kept under it is right.
+    ///
+    /// # Errors
+    ///
+    /// There is no flake, or the repository changes the Application.
+    pub(super) fn said(environment: &Environment, directory: &Path) -> Result<Option<Self>, Failure> {
+        let found = Found::of(environment, directory)?;
+        said(environment, &found.root).map(|commit| found.commit(commit)).transpose()
+    }
+
     /// Finds the flake of the Application in `directory`.
     ///
     /// # Errors
@@ -50,6 +62,26 @@ impl Source {
         directory: &Path,
         deadline: Instant,
     ) -> Result<Self, Failure> {
+        let found = Found::of(environment, directory)?;
+        match revision(environment, &found.root)? {
+            Some(commit) => found.commit(&commit),
+            None => found.files(deadline),
+        }
+    }
+}
+
+/// Where a flake is.
+struct Found {
+    /// What the repository was unpacked into.
+    root: PathBuf,
+    /// The flake's directory in it.
+    below: PathBuf,
+    /// The same, as it is said.
+    place: String,
+}
+
+impl Found {
+    fn of(environment: &Environment, directory: &Path) -> Result<Self, Failure> {
         refuse_overrides(directory)?;
         let path = environment.get("ARGOCD_APP_SOURCE_PATH").unwrap_or(".");
         let root = root(directory, Path::new(path));
@@ -58,18 +90,25 @@ impl Source {
             .take_while(|above| above.starts_with(&root))
             .find(|above| above.join("flake.nix").symlink_metadata().is_ok())
             .ok_or_else(|| no_flake(path))?;
-        let below = flake.strip_prefix(&root).unwrap_or(Path::new(""));
+        let below = flake.strip_prefix(&root).unwrap_or(Path::new("")).to_owned();
         let place = below.display().to_string();
-        if let Some(commit) = revision(environment, &root)? {
-            let given = format!("{} at {}", shown(&place), commit.get(..12).unwrap_or(&commit));
-            let flake = FlakeRef::of_commit(&given, &root, below, &commit)?;
-            // A shallow clone is another content: the commits in it cannot be counted.
-            let depth = if root.join(".git/shallow").exists() { "shallow" } else { "whole" };
-            return Ok(Self { flake, content: vec!["commit".to_owned(), commit, depth.to_owned(), place] });
-        }
+        Ok(Self { root, below, place })
+    }
+
+    fn commit(self, commit: &str) -> Result<Source, Failure> {
+        let Self { root, below, place } = self;
+        let given = format!("{} at {}", shown(&place), commit.get(..12).unwrap_or(commit));
+        let flake = FlakeRef::of_commit(&given, &root, &below, commit)?;
+        // A shallow clone is another content: the commits in it cannot be counted.
+        let depth = if root.join(".git/shallow").exists() { "shallow" } else { "whole" };
+        Ok(Source { flake, content: vec!["commit".to_owned(), commit.to_owned(), depth.to_owned(), place] })
+    }
+
+    fn files(self, deadline: Instant) -> Result<Source, Failure> {
+        let Self { root, below, place } = self;
         let hash = tree::hash(&root, deadline).map_err(|why| unreadable(&why))?;
-        let flake = FlakeRef::of_files(shown(&place), &root, below)?;
-        Ok(Self { flake, content: vec!["files".to_owned(), hash, place] })
+        let flake = FlakeRef::of_files(shown(&place), &root, &below)?;
+        Ok(Source { flake, content: vec!["files".to_owned(), hash, place] })
     }
 }
 
@@ -110,15 +149,16 @@ fn without_end<'d>(directory: &'d Path, end: &Path) -> Option<&'d Path> {
 
 /// The commit that the Application is at, if it is in the repository.
 fn revision(environment: &Environment, root: &Path) -> Result<Option<String>, Failure> {
-    let Some(revision) = environment.get("ARGOCD_APP_REVISION").filter(|revision| is_hash(revision)) else {
-        return Ok(None);
-    };
-    // A directory, and one with something in it: git would go on looking further up otherwise.
-    if !root.join(".git/HEAD").is_file() {
-        return Ok(None);
-    }
+    let Some(revision) = said(environment, root) else { return Ok(None) };
     let found = flake::commit(root, revision)?;
     Ok(found.filter(|commit| commit == revision))
+}
+
+/// The commit that Argo CD says the Application is at, where it can be in the repository.
+fn said<'e>(environment: &'e Environment, root: &Path) -> Option<&'e str> {
+    let revision = environment.get("ARGOCD_APP_REVISION").filter(|revision| is_hash(revision))?;
+    // A directory, and one with something in it: git would go on looking further up otherwise.
+    root.join(".git/HEAD").is_file().then_some(revision)
 }
 
 /// Whether it is the full hash of a commit, SHA-1 or SHA-256.

@@ -96,8 +96,13 @@ impl Server {
         let path = self.path("bin/nix");
         let real = fs::read_link(&path).unwrap();
         fs::remove_file(&path).unwrap();
-        let text = format!("#!/bin/sh\nreal() {{ '{}' \"$@\"; }}\n{script}\n", real.display());
-        fs::write(&path, text).unwrap();
+        self.put_program("nix", &format!("real() {{ '{}' \"$@\"; }}\n{script}", real.display()));
+    }
+
+    /// Puts a program in front of those of that name.
+    pub(crate) fn put_program(&self, name: &str, script: &str) {
+        let path = self.path("bin").join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
     }
 

@@ -139,6 +139,24 @@ fn same_files_are_evaluated_once_whatever_is_rendered_of_them() {
 }
 
 #[test]
+fn kept_evaluation_of_a_commit_is_found_without_asking_git() {
+    let server = Server::new();
+    server.count_nix("");
+    let repository = Repository::of_town(TOWN);
+    let app = at(&repository.commit());
+    let first = server.generate(repository.path(), &app);
+    first.objects();
+    let asked = server.path("cache/git-was-asked");
+    server.put_program("git", &format!("touch '{}'; exit 1", asked.display()));
+    assert_eq!(server.generate(repository.path(), &app), first);
+    assert!(!asked.exists());
+    // What is not kept is looked for, with Git.
+    server.generate(repository.path(), &at(&"0".repeat(40))).objects();
+    assert!(asked.exists());
+    assert_eq!(server.starts_and_peak().0, 2);
+}
+
+#[test]
 fn preview_is_never_answered_by_what_is_deployed_and_the_other_way_round() {
     let server = Server::new();
     server.count_nix("");
