@@ -173,7 +173,8 @@ impl Task {
         let id = random_id();
         question.fallback = None;
         question.chat = Some(id.clone());
-        let message = write::question(&self.who.approver, &question.offered, id.clone());
+        let message =
+            write::question(&self.who.approver, &question.offered, id.clone(), self.who.is_shared());
         self.send(message, Some((key.clone(), id)));
     }
 
@@ -187,7 +188,10 @@ impl Task {
             }
         }
         if let Some(id) = question.chat {
-            self.send(write::corrected(&approver, &question.offered, outcome, id), None);
+            self.send(
+                write::corrected(&approver, &question.offered, outcome, id, self.who.is_shared()),
+                None,
+            );
         }
     }
 

@@ -43,8 +43,9 @@ pub(super) fn decision(
 }
 
 /// The question to a person, with the two answers as quick responses (XEP-0439) for clients that have them.
-pub(super) fn question(to: &BareJid, offered: &Offered, id: String) -> Message {
+pub(super) fn question(to: &BareJid, offered: &Offered, id: String, shared: bool) -> Message {
     let mut message = chat(to.clone().into(), render(&offered.request, COLUMNS).chat());
+    private(&mut message, shared);
     message.id = Some(Id(id));
     for (word, label) in [("yes", "Approve"), ("no", "Deny")] {
         let code = offered.code;
@@ -57,11 +58,25 @@ pub(super) fn question(to: &BareJid, offered: &Offered, id: String) -> Message {
 }
 
 /// The question's correction (XEP-0308) once it is answered.
-pub(super) fn corrected(to: &BareJid, offered: &Offered, outcome: &Outcome, id: String) -> Message {
+pub(super) fn corrected(
+    to: &BareJid,
+    offered: &Offered,
+    outcome: &Outcome,
+    id: String,
+    shared: bool,
+) -> Message {
     let text = render(&offered.request, COLUMNS).chat_decided(outcome.result, &outcome.reason);
     let mut message = chat(to.clone().into(), text);
+    private(&mut message, shared);
     message.payloads.push(Replace { id: Id(id) }.into());
     message
+}
+
+/// From the human's own account to itself: the server would also copy it to each client as one that the human sent.
+fn private(message: &mut Message, shared: bool) {
+    if shared {
+        message.payloads.push(Element::bare("private", "urn:xmpp:carbons:2"));
+    }
 }
 
 /// Words to a person.
