@@ -7,7 +7,10 @@ use tempfile::TempDir;
 use tokio::sync::{mpsc::Receiver, oneshot};
 
 use super::*;
-use crate::audit::{Record, verify};
+use crate::{
+    audit::{Record, verify},
+    channel::{About, Heard},
+};
 
 mod answers;
 mod recording;

@@ -182,3 +182,15 @@ fn request_in_the_name_of_another_agent_is_denied() {
     );
     scene.is_still_open();
 }
+
+#[test]
+fn deeply_nested_stanza_of_a_stranger_does_not_end_the_broker() {
+    let mut scene = Scene::new();
+    // From what one stack holds easily to what a server's limit of 256 KiB a stanza lets through.
+    for depth in [1000, 4000, 8000, 30_000] {
+        let deep = "<a>".repeat(depth) + &"</a>".repeat(depth);
+        scene.eve.send(&format!("<message to='{BROKER}'><x xmlns='urn:x'>{deep}</x></message>"));
+        scene.eve.was_heard_by(BROKER);
+    }
+    scene.is_still_open();
+}
