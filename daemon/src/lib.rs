@@ -1,0 +1,3 @@
+//! The agent daemon: hears requests, keeps them in order, runs them, and says how it is.
+
+pub mod task;
