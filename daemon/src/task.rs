@@ -107,9 +107,23 @@ impl FromStr for Requester {
 
 /// The name of a project, which is its directory below `~/projects` and its session's name in tmux: letters, digits, `-`, `_`
 /// and `.`, beginning with a letter or digit, at most 64 bytes. So it is no path, no option, and no other session's target.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Project(String);
+
+impl TryFrom<String> for Project {
+    type Error = Unreadable;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Project> for String {
+    fn from(name: Project) -> Self {
+        name.0
+    }
+}
 
 impl Project {
     /// The name.
@@ -148,9 +162,23 @@ impl FromStr for Project {
 
 /// The name of a branch, by the rules of git-check-ref-format(1) and with fewer characters: letters, digits, `-`, `_`, `.`, `/`,
 /// `+` and `#`, at most 200 bytes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Branch(String);
+
+impl TryFrom<String> for Branch {
+    type Error = Unreadable;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Branch> for String {
+    fn from(name: Branch) -> Self {
+        name.0
+    }
+}
 
 impl Branch {
     /// The name.

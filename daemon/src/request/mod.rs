@@ -1,0 +1,5 @@
+//! What somebody wants, read from chat.
+
+mod grammar;
+
+pub use grammar::{Heard, Place, hear};
