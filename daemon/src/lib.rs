@@ -10,6 +10,7 @@
 //! - Only the approver, the town's agents and the owner of the socket are heard ([`peer`]).
 //! - A task that was accepted runs once or is reported as interrupted, whenever the daemon is killed.
 
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod endpoint;
@@ -19,11 +20,13 @@ pub mod presence;
 pub mod process;
 pub mod request;
 pub mod runner;
+pub mod sandbox;
 pub mod service;
 pub mod session;
 pub mod socket;
 pub mod store;
 pub mod systemd;
 pub mod task;
+pub mod tools;
 pub mod wire;
 pub mod words;
