@@ -11,6 +11,7 @@
 //! - A task that was accepted runs once or is reported as interrupted, whenever the daemon is killed.
 
 pub mod api;
+pub mod bootstrap;
 pub mod cli;
 pub mod config;
 pub mod endpoint;

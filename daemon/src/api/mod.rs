@@ -18,5 +18,6 @@ pub mod sse;
 pub use answer::{ANSWER_MAX, Answer, Assembly, BLOCKS_MAX, Call, Stop, StreamError};
 pub use client::Client;
 pub use failure::Failure;
+pub(crate) use failure::visible;
 pub use price::{MicroDollars, Price, Usage, dollars};
 pub use retry::Patience;

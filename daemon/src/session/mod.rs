@@ -1,4 +1,38 @@
-//! A session: the work on one task.
+//! A session: the work on one task, in a terminal or by itself.
+//!
+//! [`run`] finds or makes the workspace ([`crate::bootstrap`]), then works there: headless with the Messages API ([`talk`]), or in
+//! tmux ([`interactive`]).
+//!
+//! # Invariants
+//!
+//! - A turn of the model is journaled before anything of it is run; what may have been run once is not run again by itself.
+//! - No request is sent that the budget of the task or the day does not cover.
+//! - What a model asks for runs in a [`crate::sandbox`]; git in a workspace too, since a workspace's git configuration can name
+//!   programs.
+
+mod budget;
+mod context;
+mod headless;
+mod interactive;
+mod place;
+mod prompt;
+mod report;
+mod talk;
+mod transcript;
+
+use std::time::Duration;
+
+use nuketown::Problem;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+pub use budget::Limits;
+pub use context::{Agent, Context, Journal, Tmux};
+pub(crate) use place::{Place, git};
+pub(crate) use talk::{Part, Stopped, Talk};
+
+use crate::bootstrap::{self, Resolution};
+use crate::task::{Mode, Task};
 
 /// What a session reports while it works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,3 +80,47 @@ pub enum Outcome {
     /// The session ended with a question; with the answer it begins anew.
     NeedsAnswer(String),
 }
+
+impl From<Problem> for Outcome {
+    fn from(problem: Problem) -> Self {
+        Self::Failed { what: problem.what, cause: problem.cause, hint: problem.hint }
+    }
+}
+
+impl From<Stopped> for Outcome {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Cancelled => Self::Interrupted,
+            Stopped::Problem(problem) => problem.into(),
+        }
+    }
+}
+
+/// Works on `task` until it is over. `working` is called once, when the workspace is ready.
+///
+/// A task that was begun before goes on from its journal. Reports that nobody hears are lost without harm.
+pub async fn run(
+    task: &Task,
+    context: &Context,
+    working: impl FnOnce() + Send,
+    events: mpsc::Sender<Progress>,
+    cancel: CancellationToken,
+) -> Outcome {
+    let resolved = bootstrap::resolve(task, context, &events, &cancel).await;
+    let place = match resolved {
+        Ok(Resolution::Ready(place)) => place,
+        Ok(Resolution::Ask(question)) => return Outcome::NeedsAnswer(question),
+        Err(stopped) => return stopped.into(),
+    };
+    working();
+    let work = async {
+        match task.mode {
+            Mode::Headless => headless::work(task, context, &place, &events, &cancel).await,
+            Mode::Interactive => interactive::work(task, context, &place, &events, &cancel).await,
+        }
+    };
+    work.await.unwrap_or_else(Into::into)
+}
+
+/// How long git may take in a workspace.
+pub(crate) const GIT_MAX: Duration = Duration::from_secs(120);
