@@ -27,8 +27,13 @@ fn place() -> Place {
     let root = dir.path().canonicalize().unwrap().join("work");
     fs::create_dir(&root).unwrap();
     fs::write(dir.path().join("secret"), "s3cret").unwrap();
-    let policy =
-        Policy { root: root.clone(), writable: vec![], readable: vec![], confinement: Confinement::Required };
+    let policy = Policy {
+        root: root.clone(),
+        writable: vec![],
+        readable: vec![],
+        confinement: Confinement::Required,
+        unix_sockets: false,
+    };
     let launcher = env!("CARGO_BIN_EXE_nuketown-daemon").into();
     let sandbox = Sandbox { launcher, policy, environment: base_environment(), output_max: 4096 };
     Place { dir, root, sandbox }
@@ -225,4 +230,42 @@ async fn file_tool_runs_in_the_sandbox_and_call_of_an_unknown_tool_nowhere() {
     ] {
         assert!(run(call(name, input)).await.is_error);
     }
+}
+
+/// A tmux server, which runs anything for whoever reaches its socket.
+struct Terminal(PathBuf);
+
+impl Terminal {
+    fn start(socket: PathBuf) -> Self {
+        let terminal = Self(socket);
+        assert!(terminal.tmux(&["new-session", "-d", "sleep 1000"]), "tmux is needed: apt-get install tmux");
+        terminal
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> bool {
+        let mut command = std::process::Command::new("tmux");
+        command.arg("-S").arg(&self.0).args(arguments).status().is_ok_and(|status| status.success())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
+
+#[tokio::test]
+async fn command_reaches_no_program_that_would_run_others_for_it() {
+    let mut place = place();
+    let terminal = Terminal::start(place.root.join("terminal"));
+    let escaped = place.dir.path().join("escaped");
+    let script = format!("tmux -S terminal run-shell 'touch {}'", escaped.display());
+    let done = place.bash(&script).await;
+    assert_ne!(done.end, End::Exited(0), "{}", done.output.text());
+    assert!(!escaped.exists());
+    // Where sockets are allowed, the same command escapes: it is the filter that stands against it.
+    place.sandbox.policy.unix_sockets = true;
+    assert_eq!(place.bash(&script).await.end, End::Exited(0));
+    assert!(escaped.exists());
+    drop(terminal);
 }

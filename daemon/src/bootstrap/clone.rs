@@ -67,6 +67,8 @@ impl Search<'_> {
         sandbox.environment.insert("GIT_ALLOW_PROTOCOL".to_owned(), PROTOCOLS.to_owned());
         // Nobody is there to be asked for a password or about a host's key.
         sandbox.environment.insert("GIT_SSH_COMMAND".to_owned(), "ssh -o BatchMode=yes".to_owned());
+        // The SSH agent, which the fixed command of a clone may ask.
+        sandbox.policy.unix_sockets = true;
         if let Ok(agent) = std::env::var("SSH_AUTH_SOCK") {
             sandbox.environment.insert("SSH_AUTH_SOCK".to_owned(), agent);
         }

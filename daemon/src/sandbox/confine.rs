@@ -12,6 +12,7 @@ use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_de
 use rustix::thread::{CapabilitySet, CapabilitySets, remove_capability_from_bounding_set, set_capabilities};
 
 use super::policy::{Action, Confinement, DEVICES, Order, Policy, SYSTEM};
+use super::sockets;
 use crate::tools;
 
 /// The oldest Landlock that confines: before it, files could be emptied that cannot be written (truncation).
@@ -34,6 +35,9 @@ pub(super) fn confine() -> Result<(), String> {
         .map_err(|why| format!("cannot enter {}: {why}", policy.root.display()))?;
     restrict(&policy)?;
     give_up_capabilities()?;
+    if !policy.unix_sockets {
+        sockets::deny_unix_sockets()?;
+    }
     match action {
         Action::Run { program, arguments } => Err(become_program(&program, &arguments)),
         Action::Tool { name, input } => {

@@ -14,6 +14,7 @@
 //!
 //! - Nothing that a model asks for runs in the daemon's own process, or unconfined where confinement is required.
 //! - Writing is possible below the workspace and the task's own directory alone; no secret's file can be read.
+//! - No other program of this machine can be reached over a Unix socket, unless that is allowed.
 //! - The environment is what [`Sandbox`] was given; nothing is inherited from the daemon.
 //! - When a run is over, nothing of it is left, whatever it started and however it tried to get away.
 
@@ -21,6 +22,7 @@ mod capture;
 mod confine;
 mod policy;
 mod run;
+mod sockets;
 mod supervise;
 
 use std::ffi::OsStr;

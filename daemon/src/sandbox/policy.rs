@@ -54,6 +54,8 @@ pub struct Policy {
     pub readable: Vec<PathBuf>,
     /// Whether it needs the kernel's help.
     pub confinement: Confinement,
+    /// Whether Unix sockets may be used. On the other end there can be programs that run anything for this user.
+    pub unix_sockets: bool,
 }
 
 impl Policy {
@@ -139,6 +141,7 @@ mod tests {
             writable: vec![],
             readable: vec![],
             confinement: Confinement::Required,
+            unix_sockets: false,
         }
     }
 

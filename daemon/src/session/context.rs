@@ -105,6 +105,8 @@ pub struct Context {
     pub launcher: PathBuf,
     /// Whether sandboxes need the kernel's help.
     pub confinement: Confinement,
+    /// Whether sessions may use Unix sockets; see [`crate::sandbox::Policy::unix_sockets`].
+    pub unix_sockets: bool,
     /// How interactive sessions are started.
     pub tmux: Tmux,
     /// Where turns and costs are.

@@ -47,8 +47,13 @@ impl Place {
                 .map_err(|why| cannot(format!("{}: {why}", dir.display())))?;
         }
         let environment = environment(context, &own);
-        let policy =
-            Policy { root: path.clone(), writable: vec![own], readable, confinement: context.confinement };
+        let policy = Policy {
+            root: path.clone(),
+            writable: vec![own],
+            readable,
+            confinement: context.confinement,
+            unix_sockets: context.unix_sockets,
+        };
         let policy = policy.hiding(&context.secrets)?;
         let sandbox =
             Sandbox { launcher: context.launcher.clone(), policy, environment, output_max: OUTPUT_MAX };

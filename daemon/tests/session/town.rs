@@ -115,6 +115,7 @@ impl Town {
             limits: Limits::default(),
             launcher: env!("CARGO_BIN_EXE_nuketown-daemon").into(),
             confinement: Confinement::Required,
+            unix_sockets: false,
             tmux,
             journal: memory.clone(),
         };
