@@ -83,7 +83,7 @@ async fn session_is_named_after_the_project_and_over_when_it_is_closed() {
 #[tokio::test]
 async fn session_that_a_person_has_opened_is_joined_and_left_open() {
     let terminal = Terminal::new();
-    terminal.tmux(&["new-session", "-d", "-s", "nuketown", "sleep 1000"]).unwrap();
+    terminal.tmux(&["new-session", "-d", "-s", "nuketown", "sleep", "1000"]).unwrap();
     let close = async {
         let pid = terminal.written("pid").await;
         assert_eq!(terminal.windows().len(), 2);
@@ -121,7 +121,7 @@ async fn window_is_found_again_after_a_restart_and_not_opened_twice() {
 #[tokio::test]
 async fn cancelled_window_is_closed_and_only_that() {
     let terminal = Terminal::new();
-    terminal.tmux(&["new-session", "-d", "-s", "nuketown", "sleep 1000"]).unwrap();
+    terminal.tmux(&["new-session", "-d", "-s", "nuketown", "sleep", "1000"]).unwrap();
     let cancel = CancellationToken::new();
     let stop = async {
         terminal.written("pid").await;
