@@ -74,7 +74,8 @@ impl Secret {
     }
 
     /// The password itself, for the login alone.
-    pub(crate) fn reveal(&self) -> &str {
+    #[must_use]
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 }
