@@ -24,6 +24,7 @@ pub mod runner;
 pub mod sandbox;
 pub mod service;
 pub mod session;
+pub mod sessions;
 pub mod socket;
 pub mod store;
 pub mod systemd;

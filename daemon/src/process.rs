@@ -17,8 +17,9 @@ use crate::cli::{Daemon, LogFormat, config_directory, state_directory};
 use crate::config::Settings;
 use crate::endpoint;
 use crate::metrics::Metrics;
-use crate::runner::{Runner, Sessionless};
+use crate::runner::Runner;
 use crate::service::{self, Asked, Parts};
+use crate::sessions::Sessions;
 use crate::socket;
 use crate::store::Store;
 use crate::systemd;
@@ -89,6 +90,9 @@ async fn serve(options: Daemon, settings: Settings) -> Result<(), Problem> {
         socket::Service { asked: asked_in.clone(), store: store.clone(), grown: watched },
         &stop,
     )?;
+    let sessions =
+        Sessions::new(&settings, store.clone(), &state, options.sessions.choices(), Timestamp::now)?;
+    let runner: Arc<dyn Runner> = Arc::new(sessions);
     let metrics = Arc::new(Metrics::default());
     if let Some(place) = &options.metrics {
         let listening = endpoint::Listening::at(place).await;
@@ -105,7 +109,6 @@ async fn serve(options: Daemon, settings: Settings) -> Result<(), Problem> {
     };
     watch_over(asked_in, stop.clone());
     systemd::ready();
-    let runner: Arc<dyn Runner> = Arc::new(Sessionless);
     let parts = Parts { settings, store, runner, session, asked, grown, metrics, clock: now };
     let result = service::run(parts, stop.clone()).await;
     stop.cancel();

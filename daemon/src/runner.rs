@@ -54,19 +54,3 @@ pub struct Reply {
     /// What was said.
     pub text: String,
 }
-
-/// What runs tasks in a program that has no sessions: nothing, and says so.
-#[derive(Clone, Copy, Debug)]
-pub struct Sessionless;
-
-impl Runner for Sessionless {
-    fn run(&self, _job: Job) -> Pin<Box<dyn Future<Output = Outcome> + Send>> {
-        Box::pin(async {
-            Outcome::Failed {
-                what: "the task was not begun".to_owned(),
-                cause: "this build of the daemon has no sessions".to_owned(),
-                hint: None,
-            }
-        })
-    }
-}

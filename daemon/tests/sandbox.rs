@@ -238,7 +238,10 @@ struct Terminal(PathBuf);
 impl Terminal {
     fn start(socket: PathBuf) -> Self {
         let terminal = Self(socket);
-        assert!(terminal.tmux(&["new-session", "-d", "sleep", "1000"]), "tmux is needed: apt-get install tmux");
+        assert!(
+            terminal.tmux(&["new-session", "-d", "sleep", "1000"]),
+            "tmux is needed: apt-get install tmux"
+        );
         terminal
     }
 

@@ -154,10 +154,14 @@ fn attach(socket: &Path) -> Failure {
                 .hint(format!("nuketown logs --follow {id} shows what it does")),
         );
     }
-    let name = task.project.as_ref().map_or(status.agent.as_str(), |project| project.as_str());
-    let error = std::process::Command::new("tmux")
-        .args(["-L", &format!("portal-{}", status.agent), "attach-session", "-t", &format!("={name}")])
-        .exec();
+    let mut tmux = std::process::Command::new("tmux");
+    tmux.args(["-L", &format!("portal-{}", status.agent), "attach-session"]);
+    if let Some(project) = &task.project {
+        // As the session is called: in tmux, a dot would end the name.
+        let name = project.as_str().replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_");
+        tmux.args(["-t", &format!("={name}")]);
+    }
+    let error = tmux.exec();
     Failure::refused(Problem::new("cannot start tmux", error.to_string()).hint("install tmux"))
 }
 
@@ -185,7 +189,11 @@ impl Connection {
         // Our own types have string keys and no reason to fail.
         let line = serde_json::to_string(ask).unwrap_or_default();
         let said = self.stream.get_mut().write_all(format!("{line}\n").as_bytes());
-        said.map_err(|error| self.silent(&error))
+        match said {
+            // A daemon that does not hear this user says so, and closes before it is asked.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            said => said.map_err(|error| self.silent(&error)),
+        }
     }
 
     fn next(&mut self) -> Result<Option<(String, Answer)>, Failure> {

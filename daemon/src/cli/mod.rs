@@ -5,9 +5,11 @@ mod table;
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::api::MicroDollars;
 use crate::endpoint::Place;
+use crate::sessions::Choices;
 use crate::task::{Branch, Project, TaskId};
 use crate::wire::Probe;
 
@@ -54,6 +56,59 @@ pub struct Daemon {
     /// Tell Prometheus metrics here: 127.0.0.1:PORT, [::1]:PORT or unix:PATH
     #[arg(long, value_name = "PLACE", env = "NUKETOWN_METRICS", hide_env_values = true)]
     pub metrics: Option<Place>,
+    /// What sessions may do.
+    #[command(flatten)]
+    pub sessions: SessionArgs,
+}
+
+/// What sessions may do.
+#[derive(Args, Debug)]
+pub struct SessionArgs {
+    /// The model of headless sessions
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "NUKETOWN_MODEL",
+        hide_env_values = true,
+        default_value = "claude-sonnet-5-5"
+    )]
+    pub model: String,
+    /// End a headless session before its task costs more than this
+    #[arg(long, value_name = "DOLLARS", env = "NUKETOWN_TASK_BUDGET", hide_env_values = true, default_value = "10", value_parser = dollars)]
+    pub task_budget: MicroDollars,
+    /// Begin no request to the model by which all tasks of a day (UTC) could cost more than this
+    #[arg(long, value_name = "DOLLARS", env = "NUKETOWN_DAY_BUDGET", hide_env_values = true, default_value = "50", value_parser = dollars)]
+    pub day_budget: MicroDollars,
+    /// What runs in an interactive session, split at spaces; the task's text becomes its last argument
+    #[arg(long, value_name = "COMMAND", env = "NUKETOWN_INTERACTIVE_COMMAND", hide_env_values = true, default_value = "claude",
+        value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub interactive_command: String,
+}
+
+impl SessionArgs {
+    /// For [`crate::sessions`].
+    #[must_use]
+    pub fn choices(&self) -> Choices {
+        Choices {
+            model: self.model.clone(),
+            command: self.interactive_command.split_whitespace().map(str::to_owned).collect(),
+            task_budget: self.task_budget,
+            day_budget: self.day_budget,
+        }
+    }
+}
+
+/// `10` or `0.50`, in millionths.
+fn dollars(text: &str) -> Result<MicroDollars, String> {
+    let expected = || "expected dollars such as 10 or 0.50".to_owned();
+    let (whole, cents) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(cents) || whole.len() > 6 || cents.len() > 6 {
+        return Err(expected());
+    }
+    let whole: MicroDollars = whole.parse().map_err(|_| expected())?;
+    let cents: MicroDollars = format!("{cents:0<6}").parse().map_err(|_| expected())?;
+    Ok(whole * 1_000_000 + cents)
 }
 
 /// How log lines look.
@@ -240,6 +295,15 @@ mod tests {
         insta::with_settings!({ snapshot_path => "../../../snapshots/messages", prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!("daemon-help", text);
         });
+    }
+
+    #[test]
+    fn budget_is_dollars_and_cents() {
+        assert_eq!(dollars("10"), Ok(10_000_000));
+        assert_eq!(dollars("0.05"), Ok(50_000));
+        for bad in ["", "-1", "1e9", ".5", "1.", "1.0000001", "$1", "9999999"] {
+            assert!(dollars(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use nuketown_xmpp::{Event, Incoming, RoomState};
 use tokio::time::Instant;
 
 use super::ServiceError;
-use super::desk::{Desk, Origin};
+use super::desk::{Desk, Origin, failed};
 use super::outbox::{chat, groupchat};
 use crate::peer::Peer;
 use crate::request::{Heard, Place, hear};
@@ -182,7 +182,7 @@ impl Desk {
                 if self.answers_question(said, &ask)? {
                     return Ok(());
                 }
-                let answer = self.answer(&said.peer, origin(said, Form::Text), ask)?;
+                let answer = self.answer_or_fail(said, Form::Text, ask);
                 self.say(said, &words::say(&answer));
             }
         }
@@ -193,7 +193,7 @@ impl Desk {
     fn on_unclear(&mut self, said: &Said<'_>, why: &str) -> Result<(), StoreError> {
         let answer = Ask::Answer { task: None, text: said.text.to_owned() };
         if self.is_asked(said)? {
-            let answer = self.answer(&said.peer, origin(said, Form::Text), answer)?;
+            let answer = self.answer_or_fail(said, Form::Text, answer);
             self.say(said, &words::say(&answer));
         } else if !matches!(said.peer, Peer::Agent(_)) {
             self.say(said, why);
@@ -227,13 +227,17 @@ impl Desk {
             Ok(Ask::Health { .. } | Ask::ApproveTest {}) => {
                 Answer::error("the request is refused", "that is asked on the machine itself")
             }
-            Ok(ask) => self.answer(&said.peer, origin(said, Form::Json), ask)?,
+            Ok(ask) => self.answer_or_fail(said, Form::Json, ask),
             // An answer to an answer would be one too many.
             Err(_) if kind.is_some_and(|kind| ANSWERS.contains(&kind)) => return Ok(()),
             Err(refusal) => refusal,
         };
         self.say(said, &answer.to_json());
         Ok(())
+    }
+
+    fn answer_or_fail(&mut self, said: &Said<'_>, form: Form, ask: Ask) -> Answer {
+        self.answer(&said.peer, origin(said, form), ask).unwrap_or_else(|error| failed(&error))
     }
 
     fn place(&self, crowd: bool) -> Place<'_> {

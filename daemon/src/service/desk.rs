@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use nuketown_approval::Now;
 use nuketown_xmpp::{Availability, Handle, SendError};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::approval::Open;
 use super::outbox::Outbox;
@@ -51,6 +52,8 @@ pub(super) struct Desk {
     pub(super) online: bool,
     pub(super) stopping: bool,
     pub(super) open_approval: Option<Open>,
+    /// When the next task is tried again that could not be begun.
+    pub(super) retry: Option<Instant>,
     requests: u64,
     announced: Option<Availability>,
 }
@@ -77,6 +80,7 @@ impl Desk {
             online: false,
             stopping: false,
             open_approval: None,
+            retry: None,
             requests: 0,
             announced: None,
             ties,
@@ -302,6 +306,13 @@ impl Desk {
             handle.stop().await;
         }
     }
+}
+
+/// What was asked for cannot be written down, so it is not done. The disk may have room again by the next request.
+pub(super) fn failed(error: &StoreError) -> Answer {
+    let source = std::error::Error::source(error).map_or_else(String::new, |source| format!(": {source}"));
+    tracing::error!(%error, source, "a request failed");
+    Answer::error("the request failed, and nothing was done", format!("{error}{source}"))
 }
 
 /// What was looked up; that there is no such task is an answer.

@@ -101,13 +101,15 @@ async fn serve(
     asked: &mut mpsc::Receiver<Asked>,
     stop: &CancellationToken,
 ) -> Result<(), ServiceError> {
-    desk.start_next()?;
+    desk.start_or_wait();
     desk.announce().await?;
     loop {
-        let due = desk.approval_due();
+        let (due, retry) = (desk.approval_due(), desk.retry);
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             () = until(due) => desk.on_approval_due()?,
+            // The next task is tried again below.
+            () = until(retry) => {}
             event = next(events) => match event {
                 Some(Event::Fatal(fatal)) => return Err(fatal.into()),
                 Some(event) => desk.on_event(event).await?,
@@ -116,7 +118,7 @@ async fn serve(
             Some(asked) = asked.recv() => match asked.ask {
                 Ask::ApproveTest {} => desk.approve_test(asked.reply)?,
                 ask => {
-                    let answer = desk.ask(&asked.peer, ask)?;
+                    let answer = desk.ask(&asked.peer, ask).unwrap_or_else(|error| desk::failed(&error));
                     // A program that is gone wants no answer.
                     drop(asked.reply.send(answer));
                 }
@@ -127,7 +129,7 @@ async fn serve(
                 Work::Overdue => desk.abandon(),
             },
         }
-        desk.start_next()?;
+        desk.start_or_wait();
         desk.announce().await?;
     }
 }

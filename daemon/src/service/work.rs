@@ -1,5 +1,6 @@
 //! The task that runs: begun, followed, ended, or parked until a human answers.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -13,7 +14,7 @@ use crate::presence::printable;
 use crate::runner::{Job, Reply, Step};
 use crate::session::{Outcome, Progress};
 use crate::store::{Ending, StoreError};
-use crate::task::{State, Task, TaskId};
+use crate::task::{Mode, State, Task, TaskId};
 use crate::words;
 
 /// For a session to end after it was cancelled; then it is dropped, a second after the request at the latest.
@@ -22,6 +23,8 @@ const GRACE: Duration = Duration::from_millis(900);
 const NOTE_EVERY: Duration = Duration::from_secs(60);
 /// How often a task is taken up again after crashes in a row: one that brings the daemon down does not do so for ever.
 const CRASHES_MAX: u32 = 3;
+/// Before a task is tried again that could not be begun.
+const RETRY: Duration = Duration::from_secs(30);
 /// Reports that wait to be heard.
 const STEPS: usize = 32;
 
@@ -56,8 +59,20 @@ pub(super) enum Happened {
 }
 
 impl Desk {
+    /// Begins the next task, or tries it again later: the disk may have room then.
+    pub(super) fn start_or_wait(&mut self) {
+        if self.retry.is_some_and(|retry| retry > Instant::now()) {
+            return;
+        }
+        self.retry = None;
+        if let Err(error) = self.start_next() {
+            tracing::error!(%error, source = error.source(), "the next task cannot be begun");
+            self.retry = Some(Instant::now() + RETRY);
+        }
+    }
+
     /// Begins the next task, if there is one and nothing runs.
-    pub(super) fn start_next(&mut self) -> Result<(), StoreError> {
+    fn start_next(&mut self) -> Result<(), StoreError> {
         while self.current.is_none() && !self.stopping {
             let Some(task) = self.ties.store.next()? else { return Ok(()) };
             let question = self.ties.store.open_question(task.id)?;
@@ -255,9 +270,16 @@ impl Desk {
 
     /// Ends the run and leaves the task to the next daemon. One that comes to its end meanwhile has ended.
     pub(super) async fn stop_current(&mut self) -> Result<(), StoreError> {
-        if let Some(run) = self.current.as_mut().and_then(|current| current.run.as_mut()) {
-            run.cancel.cancel();
-            run.overdue.get_or_insert_with(|| Instant::now() + 3 * GRACE);
+        if let Some(current) = &mut self.current
+            && let Some(run) = &mut current.run
+        {
+            if current.task.mode == Mode::Interactive && current.cancelled.is_none() {
+                // The window is a person's too, and the next daemon finds it again.
+                run.handle.abort();
+            } else {
+                run.cancel.cancel();
+                run.overdue.get_or_insert_with(|| Instant::now() + 3 * GRACE);
+            }
         }
         while self.current.as_ref().is_some_and(|current| current.run.is_some()) {
             match self.work().await {

@@ -1,4 +1,4 @@
-//! Ends a test's child process at a chosen step, as SIGKILL does. Compiled into tests alone.
+//! What goes wrong in tests: a process that is killed at a chosen step, a full disk. Compiled into tests alone.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -25,5 +25,14 @@ pub(crate) fn point() {
         loop {
             std::thread::park();
         }
+    }
+}
+
+impl super::Store {
+    /// Lets the disk be full, or have room again.
+    pub(crate) fn fill(&self, full: bool) {
+        let connection = self.connection();
+        let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        connection.pragma_update(None, "max_page_count", if full { pages } else { 1_000_000 }).unwrap();
     }
 }

@@ -185,13 +185,12 @@ fn costs_are_summed_by_task_and_by_day_of_utc() {
 #[test]
 fn full_disk_is_an_error_and_nothing_is_half_accepted() {
     let (_directory, store) = store();
-    let pages: i64 = store.connection().pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
-    store.connection().pragma_update(None, "max_page_count", pages).unwrap();
+    store.fill(true);
     let error = (0..100).find_map(|_| store.accept(&task(&"x".repeat(10_000)), at(1)).err());
     assert!(error.unwrap().to_string().contains("state file failed"));
     let kept = store.history(1000).unwrap();
     assert!(kept.iter().all(|entry| entry.task.text.len() == 10_000));
-    store.connection().pragma_update(None, "max_page_count", 1_000_000).unwrap();
+    store.fill(false);
     accept(&store, "goes on");
 }
 

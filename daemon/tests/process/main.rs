@@ -169,10 +169,7 @@ fn second_daemon_on_the_same_state_does_not_start() {
 fn command_line_asks_for_tasks_and_lists_them() {
     let daemon = Daemon::start(home(), &[]);
     assert!(daemon.says(&["status"]).contains("presence  chat: Ready"));
-    assert_eq!(
-        daemon.says(&["task", "--headless", "--project", "nuketown", "fix", "it"]),
-        "Task 1: on it.\n"
-    );
+    assert_eq!(daemon.says(&["task", "--headless", "fix", "it"]), "Task 1: on it.\n");
     let mut follower = Command::new(CLIENT);
     follower.arg("--socket").arg(daemon.socket()).args(["logs", "--follow", "1"]);
     let mut follower = follower.stdout(Stdio::piped()).spawn().unwrap();
@@ -180,12 +177,9 @@ fn command_line_asks_for_tasks_and_lists_them() {
     BufReader::new(follower.stdout.take().unwrap()).read_line(&mut line).unwrap();
     follower.kill().unwrap();
     follower.wait().unwrap();
-    assert!(line.contains("task 1 Task 1 failed: the task was not begun"), "{line}");
+    assert!(line.contains("task 1 Task 1 failed: "), "{line}");
     let history = daemon.says(&["history"]);
-    assert!(
-        history.starts_with("TASK  STATE   ACCEPTED") && history.contains("nuketown: fix it"),
-        "{history}"
-    );
+    assert!(history.starts_with("TASK  STATE   ACCEPTED") && history.contains("fix it ("), "{history}");
     let json: serde_json::Value = serde_json::from_str(&daemon.says(&["history", "--json"])).unwrap();
     assert_eq!(json["tasks"][0]["state"], "failed");
     assert!(daemon.says(&["cost"]).contains("$0.00"));

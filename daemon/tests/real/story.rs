@@ -60,7 +60,8 @@ struct Agent {
     home: TempDir,
 }
 
-fn home(prosody: &Prosody, password: &str) -> TempDir {
+/// An agent's home with its files.
+pub(crate) fn home(prosody: &Prosody, password: &str) -> TempDir {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().display();
     let file = home.path().join("password");
@@ -115,7 +116,7 @@ impl Agent {
     }
 }
 
-fn town(version: &'static str) -> Prosody {
+pub(crate) fn town(version: &'static str) -> Prosody {
     Prosody::start(version, &["josh", "ada", "eve"])
 }
 

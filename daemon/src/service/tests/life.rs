@@ -280,3 +280,19 @@ async fn person_at_the_machine_gets_a_terminal_and_the_log() {
     }
     agent.stop().await;
 }
+
+#[tokio::test]
+async fn full_disk_is_said_and_the_daemon_goes_on() {
+    let mut agent = Agent::start("cloud").await;
+    agent.store.fill(true);
+    let long = format!("work on nuketown -- {}", "x".repeat(10_000));
+    let mut answer = String::new();
+    // The last pages may still have room for some.
+    while !answer.contains("nothing was done") {
+        answer = agent.answers(JOSH, &long).await;
+    }
+    assert!(answer.contains("state file failed") && answer.contains("full"), "{answer}");
+    agent.store.fill(false);
+    assert!(!agent.answers(JOSH, &long).await.contains("nothing was done"));
+    agent.stop().await;
+}
