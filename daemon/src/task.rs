@@ -203,7 +203,7 @@ impl FromStr for Branch {
             !part.is_empty()
                 && !part.starts_with('.')
                 && !part.ends_with('.')
-                && !std::path::Path::new(part).extension().is_some_and(|end| end == "lock")
+                && std::path::Path::new(part).extension().is_none_or(|end| end != "lock")
         };
         let whole = !text.is_empty()
             && text.len() <= 200

@@ -97,7 +97,7 @@ pub enum Answer {
         repeated: bool,
     },
     /// How the agent is.
-    Status(Status),
+    Status(Box<Status>),
     /// What runs and what waits, in order.
     Queue {
         /// The tasks.

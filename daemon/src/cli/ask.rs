@@ -69,7 +69,7 @@ pub fn run(client: Client, out: &mut impl Write) -> Result<(), Failure> {
             None if follows => return Ok(()),
             None => return Err(Failure::silent(&socket, &io::ErrorKind::UnexpectedEof.into())),
         };
-        show(&line, answer, client.json, out)?;
+        show(&line, &answer, client.json, out)?;
         if !follows {
             return Ok(());
         }
@@ -106,8 +106,8 @@ fn request(command: Command) -> Ask {
     }
 }
 
-fn show(line: &str, answer: Answer, json: bool, out: &mut impl Write) -> Result<(), Failure> {
-    let refused = match &answer {
+fn show(line: &str, answer: &Answer, json: bool, out: &mut impl Write) -> Result<(), Failure> {
+    let refused = match answer {
         Answer::Error { what, cause, hint } => {
             let problem = Problem::new(what, cause);
             Some(hint.as_ref().map_or(problem.clone(), |hint| problem.hint(hint)))
@@ -120,7 +120,7 @@ fn show(line: &str, answer: Answer, json: bool, out: &mut impl Write) -> Result<
     let printed = if json {
         writeln!(out, "{line}")
     } else if refused.is_none() {
-        write!(out, "{}", table::show(&answer))
+        write!(out, "{}", table::show(answer))
     } else {
         Ok(())
     };

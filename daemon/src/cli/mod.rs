@@ -50,10 +50,10 @@ pub struct Daemon {
         default_value_t
     )]
     pub log_format: LogFormat,
-    /// What is logged, as a level or as directives such as info,nuketown_daemon=debug
+    /// What is logged, as a level or as directives such as `info,nuketown_daemon=debug`
     #[arg(long, value_name = "FILTER", env = "NUKETOWN_LOG", hide_env_values = true, default_value = "info")]
     pub log: String,
-    /// Tell Prometheus metrics here: 127.0.0.1:PORT, [::1]:PORT or unix:PATH
+    /// Tell Prometheus metrics here: `127.0.0.1:PORT`, `[::1]:PORT` or `unix:PATH`
     #[arg(long, value_name = "PLACE", env = "NUKETOWN_METRICS", hide_env_values = true)]
     pub metrics: Option<Place>,
     /// What sessions may do.

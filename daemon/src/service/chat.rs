@@ -52,7 +52,7 @@ struct Said<'a> {
 }
 
 impl Desk {
-    pub(super) async fn on_event(&mut self, event: Event) -> Result<(), ServiceError> {
+    pub(super) fn on_event(&mut self, event: Event) -> Result<(), ServiceError> {
         match event {
             Event::Online { jid, fresh } => {
                 tracing::info!(%jid, fresh, "online");
@@ -74,7 +74,7 @@ impl Desk {
             Event::Room { room, state } => tracing::info!(%room, ?state, "room"),
             Event::Presence(presence) if presence.type_ == Type::Subscribe => self.on_subscription(&presence),
             Event::Presence(presence) => self.rooms.see(&presence),
-            Event::Message(incoming) => self.on_message(*incoming)?,
+            Event::Message(incoming) => self.on_message(&incoming)?,
             // For showing only. The end is no event of a session that goes on.
             Event::Carbon(_) | Event::Fatal(_) => {}
         }
@@ -93,15 +93,15 @@ impl Desk {
         self.ties.outbox.subscription(Presence::new(answer).with_to(from));
     }
 
-    fn on_message(&mut self, incoming: Incoming) -> Result<(), StoreError> {
+    fn on_message(&mut self, incoming: &Incoming) -> Result<(), StoreError> {
         let Some(from) = incoming.message.from.clone() else { return Ok(()) };
         if incoming.delayed.is_none() && self.on_approval_message(&incoming.message, &from)? {
             return Ok(());
         }
         let Some(text) = incoming.body().filter(|_| !incoming.own) else { return Ok(()) };
         match incoming.message.type_ {
-            MessageType::Chat | MessageType::Normal => self.on_direct(&incoming, &from, text),
-            MessageType::Groupchat => self.on_room(&incoming, &from, text),
+            MessageType::Chat | MessageType::Normal => self.on_direct(incoming, &from, text),
+            MessageType::Groupchat => self.on_room(incoming, &from, text),
             MessageType::Error | MessageType::Headline => Ok(()),
         }
     }
@@ -172,7 +172,8 @@ impl Desk {
             return Ok(());
         }
         if said.text.trim_start().starts_with('{') {
-            return self.on_json(said);
+            self.on_json(said);
+            return Ok(());
         }
         match hear(said.text, self.place(said.room.is_some())) {
             Heard::Nothing => {}
@@ -220,7 +221,7 @@ impl Desk {
         Ok(asked && self.ties.store.open_question(current.task.id)?.is_some())
     }
 
-    fn on_json(&mut self, said: &Said<'_>) -> Result<(), StoreError> {
+    fn on_json(&mut self, said: &Said<'_>) {
         let kind = serde_json::from_str::<serde_json::Value>(said.text).ok();
         let kind = kind.as_ref().and_then(|value| value.get("type")).and_then(serde_json::Value::as_str);
         let answer = match wire::read(said.text.trim()) {
@@ -229,11 +230,10 @@ impl Desk {
             }
             Ok(ask) => self.answer_or_fail(said, Form::Json, ask),
             // An answer to an answer would be one too many.
-            Err(_) if kind.is_some_and(|kind| ANSWERS.contains(&kind)) => return Ok(()),
+            Err(_) if kind.is_some_and(|kind| ANSWERS.contains(&kind)) => return,
             Err(refusal) => refusal,
         };
         self.say(said, &answer.to_json());
-        Ok(())
     }
 
     fn answer_or_fail(&mut self, said: &Said<'_>, form: Form, ask: Ask) -> Answer {

@@ -183,7 +183,7 @@ impl Desk {
             Some(current) => self.ties.store.entry(current.task.id).map(view).map(Some)?,
             None => None,
         };
-        Ok(Answer::Status(Status {
+        Ok(Answer::Status(Box::new(Status {
             agent: self.ties.settings.identity.name.clone(),
             version: nuketown::VERSION.to_owned(),
             show: presence::show_name(&doing).to_owned(),
@@ -192,7 +192,7 @@ impl Desk {
             task,
             waiting: self.ties.store.count_waiting()?,
             today: self.ties.store.spent_today(self.now())?,
-        }))
+        })))
     }
 
     fn health(&self, probe: Probe) -> Answer {

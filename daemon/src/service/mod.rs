@@ -112,7 +112,7 @@ async fn serve(
             () = until(retry) => {}
             event = next(events) => match event {
                 Some(Event::Fatal(fatal)) => return Err(fatal.into()),
-                Some(event) => desk.on_event(event).await?,
+                Some(event) => desk.on_event(event)?,
                 None => return Err(SendError::Ended.into()),
             },
             Some(asked) = asked.recv() => match asked.ask {
@@ -124,7 +124,7 @@ async fn serve(
                 }
             },
             happened = desk.work() => match happened {
-                Work::Step(step) => desk.on_step(step)?,
+                Work::Step(reported) => desk.on_step(reported)?,
                 Work::Ended(outcome) => desk.on_end(outcome)?,
                 Work::Overdue => desk.abandon(),
             },

@@ -191,20 +191,16 @@ impl Desk {
         let Some(current) = self.current.as_mut().filter(|current| current.task.id == id) else {
             return Ok(());
         };
-        match &current.run {
-            Some(run) => {
-                // A run that does not listen finds the answer in the store.
-                drop(run.replies.try_send(Reply { question, text }));
-                current.waiting_for = None;
-                let before = current.before;
-                self.set_state(before)
-            }
-            None => {
-                let task = current.task.clone();
-                self.current = None;
-                self.begin(task)
-            }
+        if let Some(run) = &current.run {
+            // A run that does not listen finds the answer in the store.
+            drop(run.replies.try_send(Reply { question, text }));
+            current.waiting_for = None;
+            let before = current.before;
+            return self.set_state(before);
         }
+        let task = current.task.clone();
+        self.current = None;
+        self.begin(task)
     }
 
     /// Lets the current task end so.

@@ -34,7 +34,7 @@ pub struct Spent {
 }
 
 impl Store {
-    /// Writes down what an answer cost. Numbers beyond what SQLite counts (2^63) are cut to that.
+    /// Writes down what an answer cost. Numbers beyond what SQLite counts (`i64`) are cut to that.
     ///
     /// # Errors
     ///

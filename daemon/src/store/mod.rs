@@ -26,9 +26,11 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 pub use costs::{Cost, Spent};
 pub use notices::{Form, Notice};
@@ -105,8 +107,8 @@ impl Store {
         let wrong = |source| StoreError::Directory { path: directory.to_owned(), source };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(wrong)?;
         let lock = File::create(directory.join("lock")).map_err(wrong)?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
-            if error == rustix::io::Errno::WOULDBLOCK {
+        own(&lock).map_err(|error| {
+            if error == Errno::WOULDBLOCK {
                 StoreError::Locked { path: directory.to_owned() }
             } else {
                 wrong(error.into())
@@ -165,6 +167,18 @@ impl Store {
     /// A panic elsewhere leaves no transaction open: it is rolled back when it is dropped.
     fn connection(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Locks the state. A child that the last daemon was just starting holds its lock too, until it has become another program; so
+/// this tries again for a while.
+fn own(lock: &File) -> Result<(), Errno> {
+    let end = Instant::now() + Duration::from_secs(1);
+    loop {
+        match flock(lock, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) if Instant::now() < end => std::thread::sleep(Duration::from_millis(20)),
+            locked => return locked,
+        }
     }
 }
 

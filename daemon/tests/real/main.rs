@@ -4,7 +4,7 @@
 
 mod human;
 // Its steps for the session's own tests are more than these need.
-#[allow(dead_code, reason = "shared with the tests of sessions")]
+#[allow(dead_code, clippy::needless_pass_by_value, reason = "shared with the tests of sessions")]
 #[path = "../session/server.rs"]
 mod server;
 mod story;
