@@ -20,7 +20,8 @@ const REPLIES_MAX: usize = 64;
 /// Before a message is tried again that the server did not confirm.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// What is sent if it can be.
+/// What is sent once the session is online, if the daemon is still there.
+#[derive(Clone)]
 enum Stanza {
     Message(Box<Message>),
     /// The answer to somebody who wants to see the agent's presence.
@@ -50,8 +51,10 @@ impl Outbox {
         self.nudge.notify_one();
     }
 
-    /// Sends a reply that nobody misses if the session ends first.
-    pub(super) fn reply(&self, message: Message) {
+    /// Sends a reply, now or when the session is online again; if the daemon ends first, nobody misses it.
+    pub(super) fn reply(&self, mut message: Message) {
+        // Sent twice, it has the same id twice.
+        message.id.get_or_insert_with(|| Id(format!("{:032x}", rand::random::<u128>())));
         self.put(Stanza::Message(Box::new(message)));
     }
 
@@ -87,15 +90,18 @@ struct Sending {
 impl Sending {
     async fn run(self, handle: Handle, mut replies: mpsc::Receiver<Stanza>) {
         let mut last = false;
+        let mut unsent: Option<Stanza> = None;
         loop {
-            let retry = self.send_notices(&handle).await;
+            if let Some(stanza) = unsent.take() {
+                unsent = attempt(&handle, stanza).await;
+            }
+            let retry = self.send_notices(&handle).await || unsent.is_some();
             if last {
                 return;
             }
             tokio::select! {
-                reply = replies.recv() => match reply {
-                    Some(Stanza::Message(reply)) => drop(send(&handle, *reply).await),
-                    Some(Stanza::Presence(reply)) => drop(handle.send_presence(*reply).await),
+                reply = replies.recv(), if unsent.is_none() => match reply {
+                    Some(stanza) => unsent = attempt(&handle, stanza).await,
                     None => last = true,
                 },
                 () = self.nudge.notified() => {}
@@ -144,6 +150,22 @@ impl Sending {
         let mut message = to(&notice.requester, text)?;
         message.id = Some(Id(format!("{}-notice-{}", self.agent, notice.id)));
         Some(message)
+    }
+}
+
+/// Sends a stanza; gives it back if it is to be tried again.
+async fn attempt(handle: &Handle, stanza: Stanza) -> Option<Stanza> {
+    let sent = match stanza.clone() {
+        Stanza::Message(message) => send(handle, *message).await,
+        Stanza::Presence(presence) => handle.send_presence(*presence).await.map(drop),
+    };
+    match sent {
+        Ok(()) | Err(SendError::Ended) => None,
+        Err(SendError::Offline | SendError::Unconfirmed) => Some(stanza),
+        Err(error) => {
+            tracing::error!(%error, "a reply cannot be sent");
+            None
+        }
     }
 }
 

@@ -181,6 +181,7 @@ async fn summary_of_a_task_that_ended_while_the_server_was_gone_arrives_once_it_
     let mut prosody = town("0.12");
     let mut agent = Agent::start(&prosody, home(&prosody, Prosody::PASSWORD));
     let mut josh = Human::online(&prosody, "josh@localhost/phone", "ada@localhost");
+    josh.sees("presence chat Ready");
     josh.says("work on nuketown -- one");
     josh.sees("said Task 1: on it.");
     let job = agent.job().await;
@@ -224,6 +225,7 @@ async fn agent_is_addressed_in_a_room() {
     let prosody = Prosody::start_with("0.12", &["josh", "ada"], "muc_room_default_public_jids = true\n");
     let mut agent = Agent::start(&prosody, home(&prosody, Prosody::PASSWORD));
     let mut josh = Human::online(&prosody, "josh@localhost/phone", "ada@localhost");
+    josh.sees("presence chat Ready");
     josh.says("/room den@rooms.localhost boss");
     josh.says("status");
     josh.sees("said Ready");

@@ -296,3 +296,12 @@ async fn full_disk_is_said_and_the_daemon_goes_on() {
     assert!(!agent.answers(JOSH, &long).await.contains("nothing was done"));
     agent.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn reply_that_could_not_be_sent_is_sent_again_under_the_same_id() {
+    let mut agent = Agent::start("cloud").await;
+    agent.fate.extend([Err(SendError::Offline), Err(SendError::Unconfirmed)]);
+    assert_eq!(agent.answers(JOSH, "queue").await, "There is no task.");
+    assert!(agent.fate.is_empty());
+    agent.stop().await;
+}
