@@ -89,6 +89,7 @@ impl Sessions {
             launcher: PathBuf::from("/proc/self/exe"),
             confinement: Confinement::Required,
             unix_sockets: false,
+            sudo: daemon.sudo.enable.then(|| PathBuf::from("sudo")),
             tmux: Tmux {
                 program: "tmux".into(),
                 socket: format!("portal-{}", identity.name),

@@ -87,11 +87,16 @@ struct Search<'a> {
 impl Search<'_> {
     /// The directory of a task that is about the machine. Not the agent's home: what a session can read, a model reads.
     fn scratch(&self) -> Result<Place, Problem> {
-        let path = self.context.private.join(self.task.id.to_string()).join("work");
-        std::fs::create_dir_all(&path).map_err(|why| {
-            Problem::new("cannot prepare a workspace", format!("{}: {why}", path.display()))
-        })?;
-        Place::new(self.context, self.task.id, &path, Vec::new())
+        let cannot = |why: String| Problem::new("cannot prepare a workspace", why);
+        let own = self.context.private.join(self.task.id.to_string());
+        let path = own.join("work");
+        std::fs::create_dir_all(&path).map_err(|why| cannot(format!("{}: {why}", path.display())))?;
+        let place = Place::new(self.context, self.task.id, &path, Vec::new())?;
+        // An earlier session of the task could have put a link here.
+        match own.canonicalize() {
+            Ok(own) if place.path == own.join("work") => Ok(place),
+            _ => Err(cannot(format!("{} leads to {}", path.display(), place.path.display()))),
+        }
     }
 
     /// The workspace at `path`, on the task's branch.

@@ -18,6 +18,7 @@
 //! - The environment is what [`Sandbox`] was given; nothing is inherited from the daemon.
 //! - When a run is over, nothing of it is left, whatever it started and however it tried to get away.
 
+pub(crate) mod ask;
 mod capture;
 mod confine;
 mod policy;
@@ -26,6 +27,7 @@ mod sockets;
 mod supervise;
 
 use std::ffi::OsStr;
+use std::process::ExitCode;
 
 pub use capture::Capture;
 pub use policy::{Action, Confinement, Policy};
@@ -42,18 +44,23 @@ const FAILED: u8 = 125;
 ///
 /// A program that runs a [`Sandbox`] must call this first in its `main`, while there is one thread and before it reads arguments.
 #[must_use = "the process must end with this status"]
-pub fn enter_if_asked() -> Option<std::process::ExitCode> {
+pub fn enter_if_asked() -> Option<ExitCode> {
     let mode = std::env::args_os().nth(1)?;
     let done = if mode == OsStr::new(SUPERVISE) {
         supervise::supervise()
     } else if mode == OsStr::new(CONFINE) {
         confine::confine()
+    } else if mode == OsStr::new(ask::MODE) {
+        return Some(ask::ask().unwrap_or_else(|why| said(&why)));
     } else {
         return None;
     };
-    if let Err(why) = &done {
-        // If nobody reads it, there is nobody to tell.
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{why}\n").as_bytes());
-    }
-    Some(if done.is_ok() { std::process::ExitCode::SUCCESS } else { FAILED.into() })
+    Some(done.map_or_else(|why| said(&why), |()| ExitCode::SUCCESS))
+}
+
+/// The status of a failure that was told.
+fn said(why: &str) -> ExitCode {
+    // If nobody reads it, there is nobody to tell.
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{why}\n").as_bytes());
+    FAILED.into()
 }

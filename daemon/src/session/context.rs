@@ -107,6 +107,8 @@ pub struct Context {
     pub confinement: Confinement,
     /// Whether sessions may use Unix sockets; see [`crate::sandbox::Policy::unix_sockets`].
     pub unix_sockets: bool,
+    /// The `sudo` that the daemon runs for a headless session, which asks a human; none where the agent may not ask.
+    pub sudo: Option<PathBuf>,
     /// How interactive sessions are started.
     pub tmux: Tmux,
     /// Where turns and costs are.

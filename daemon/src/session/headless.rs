@@ -4,7 +4,7 @@ use nuketown::Problem;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, Outcome, Part, Place, Progress, Stopped, Talk, prompt, report};
+use super::{Context, Outcome, Part, Place, Progress, Stopped, Talk, privileged::Door, prompt, report};
 use crate::api::Client;
 use crate::task::Task;
 use crate::tools::SESSION;
@@ -18,6 +18,9 @@ pub(super) async fn work(
     cancel: &CancellationToken,
 ) -> Result<Outcome, Stopped> {
     let client = client(context)?;
+    let mut place = place.clone();
+    let door = Door::open(context, &mut place)?;
+    let place = &place;
     let start = report::start(context, task.id, place, cancel).await?;
     let (branch, _) = report::work(place, start.as_deref(), cancel).await?;
     let conversation = Talk {
@@ -39,11 +42,20 @@ pub(super) async fn work(
     let limit = context.limits.time;
     let summary = tokio::select! {
         summary = conversation.run(&first) => summary?,
+        () = open(door.as_ref(), events) => return Err(Problem::new("the session broke off", "its way to sudo is gone").into()),
         () = tokio::time::sleep(limit) => return Err(too_long(context)),
     };
     let (branch, commits) = report::work(place, start.as_deref(), cancel).await?;
     let cost = context.journal.spent_on(task.id)?;
     Ok(Outcome::Done { summary, branch, commits, cost })
+}
+
+/// Answers at the door; for ever, where there is none.
+async fn open(door: Option<&Door>, events: &mpsc::Sender<Progress>) {
+    match door {
+        Some(door) => door.serve(events).await,
+        None => std::future::pending().await,
+    }
 }
 
 pub(crate) fn client(context: &Context) -> Result<&Client, Problem> {

@@ -15,6 +15,7 @@ mod context;
 mod headless;
 mod interactive;
 mod place;
+mod privileged;
 mod prompt;
 mod report;
 mod talk;
@@ -119,7 +120,11 @@ pub async fn run(
             Mode::Interactive => interactive::work(task, context, &place, &events, &cancel).await,
         }
     };
-    work.await.unwrap_or_else(Into::into)
+    let outcome = work.await.unwrap_or_else(Into::into);
+    if outcome != Outcome::Interrupted {
+        place.clean();
+    }
+    outcome
 }
 
 /// How long git may take in a workspace.

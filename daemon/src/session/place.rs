@@ -20,6 +20,8 @@ const OUTPUT_MAX: usize = 32 * 1024;
 pub(crate) struct Place {
     /// Where it is, without links.
     pub(crate) path: PathBuf,
+    /// The task's own directory: its home, its temporary files.
+    pub(crate) own: PathBuf,
     /// Where commands run in it.
     pub(crate) sandbox: Sandbox,
 }
@@ -49,7 +51,7 @@ impl Place {
         let environment = environment(context, &own);
         let policy = Policy {
             root: path.clone(),
-            writable: vec![own],
+            writable: vec![own.clone()],
             readable,
             confinement: context.confinement,
             unix_sockets: context.unix_sockets,
@@ -57,7 +59,15 @@ impl Place {
         let policy = policy.hiding(&context.secrets)?;
         let sandbox =
             Sandbox { launcher: context.launcher.clone(), policy, environment, output_max: OUTPUT_MAX };
-        Ok(Self { path, sandbox })
+        Ok(Self { path, own, sandbox })
+    }
+
+    /// Removes what a session needed beside its workspace.
+    pub(crate) fn clean(&self) {
+        for dir in ["bin", "home", "sudo", "tmp"] {
+            // What cannot be removed, such as a cache that is read-only, takes some room and does no harm.
+            let _ = std::fs::remove_dir_all(self.own.join(dir));
+        }
     }
 }
 

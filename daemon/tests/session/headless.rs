@@ -214,3 +214,64 @@ async fn long_conversation_is_sent_without_old_results() {
     let last = bodies.last().unwrap().to_string();
     assert!(last.contains("left out") && last.matches("tool_result").count() == 20);
 }
+
+/// A program in the place of the real `sudo`, that writes down what it is given.
+fn stand_in(town: &Town) -> std::path::PathBuf {
+    let file = town.home.join("sudo");
+    let script = "#!/bin/sh\npwd; for argument; do printf '<%s>' \"$argument\"; done; echo; env | grep -c ^CARGO >&2; exit 3\n";
+    std::fs::write(&file, script).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    file
+}
+
+#[tokio::test]
+async fn sudo_of_a_session_is_run_by_the_daemon_and_shows_as_waiting() {
+    let script = "mkdir sub; cd sub; sudo -n systemctl restart 'a b' '' \"$(printf 'c\\nd')\"; echo $?";
+    let server = Server::start(vec![next(calls(vec![bash("t1", script)])), next(done("Restarted."))]).await;
+    let mut town = Town::with(&server);
+    town.context.sudo = Some(stand_in(&town));
+    let (outcome, heard) = town.run(&task(Some("nuketown"), None)).await;
+    assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
+    assert_eq!(heard, [Progress::WaitingForApproval("sudo".to_owned()), Progress::Resumed]);
+    let told = server.finish()[1]["messages"][2]["content"][0]["content"].as_str().unwrap().to_owned();
+    let place = town.workspace().join("sub");
+    // Both outputs, in whatever order they came.
+    assert!(
+        told.contains(&format!("{}\n<-n><systemctl><restart><a b><><c\nd>\n", place.display())),
+        "{told}"
+    );
+    assert!(told.contains("0\n") && told.ends_with("3\n"), "{told}");
+}
+
+#[tokio::test]
+async fn door_to_sudo_takes_nothing_but_requests_and_writes_nowhere_else() {
+    let server_script = "cd $NUKETOWN_SUDO; R='{\"arguments\":[\"x\"],\"directory\":\"/\"}'; \
+        ln -s ../../../secret 1.request; mkfifo 1.reply; ln -s ../../../secret 2.reply; echo \"$R\" > 2.request; \
+        mkfifo 3.request 3.reply; echo \"$R\" > 4.request; echo x > 4.reply; echo nonsense > 5.request; mkfifo 5.reply; \
+        printf '1\\n2\\n3\\n4\\n5\\n6\\n-7\\n../8\\n\\377\\n' > requests; cd ..; sudo last";
+    let server =
+        Server::start(vec![next(calls(vec![bash("t1", server_script)])), next(done("Tried."))]).await;
+    let mut town = Town::with(&server);
+    std::fs::write(town.home.join("secret"), "s3cret").unwrap();
+    town.context.sudo = Some(stand_in(&town));
+    let (outcome, heard) = town.run(&task(Some("nuketown"), None)).await;
+    assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
+    // Only the last one was asked as agreed; it ran in the workspace, since it was asked from elsewhere.
+    assert_eq!(heard.len(), 2, "{heard:?}");
+    let told = server.finish()[1]["messages"][2]["content"][0]["content"].as_str().unwrap().to_owned();
+    assert!(told.contains(&format!("{}\n<last>\n", town.workspace().display())), "{told}");
+    assert_eq!(std::fs::read_to_string(town.home.join("secret")).unwrap(), "s3cret");
+}
+
+#[tokio::test]
+async fn agent_that_may_not_ask_for_privileges_has_no_way_to() {
+    let server = Server::start(vec![
+        next(calls(vec![bash("t1", "echo ${NUKETOWN_SUDO-none}; command -v sudo")])),
+        next(done("No.")),
+    ])
+    .await;
+    let town = Town::with(&server);
+    town.run(&task(Some("nuketown"), None)).await;
+    assert!(!town.home.join("sessions/7/sudo").exists());
+    assert!(server.finish()[1].to_string().contains("none"));
+}

@@ -160,3 +160,15 @@ async fn workspace_that_leads_elsewhere_is_refused() {
     assert!(problem(town.run(&task(Some("other"), None)).await.0).0.contains("workspace is none"));
     server.finish();
 }
+
+#[tokio::test]
+async fn directory_of_a_task_that_became_a_link_is_refused() {
+    let server = Server::start(vec![]).await;
+    let town = Town::with(&server);
+    std::fs::create_dir_all(town.home.join("sessions/7")).unwrap();
+    let elsewhere = town.dir.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, town.home.join("sessions/7/work")).unwrap();
+    assert!(problem(town.run(&task(None, None)).await.0).1.contains("leads to"));
+    server.finish();
+}

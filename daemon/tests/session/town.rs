@@ -116,6 +116,7 @@ impl Town {
             launcher: env!("CARGO_BIN_EXE_nuketown-daemon").into(),
             confinement: Confinement::Required,
             unix_sockets: false,
+            sudo: None,
             tmux,
             journal: memory.clone(),
         };
