@@ -32,6 +32,7 @@ use std::process::ExitCode;
 pub use capture::Capture;
 pub use policy::{Action, Confinement, Policy};
 pub use run::{End, Finished, Sandbox, base_environment};
+pub(crate) use supervise::end_tree;
 
 /// The first argument that asks for the supervisor.
 const SUPERVISE: &str = "__supervise";

@@ -83,16 +83,24 @@ fn ended(status: WaitStatus) -> Report {
     }
 }
 
-/// Sends SIGKILL to all that descends from this process, as of now.
+/// Sends SIGKILL to the process `root` and to all that descends from it, as of now.
+pub(crate) fn end_tree(root: i32) {
+    let parents = parents();
+    let ends = |pid: &&i32| **pid == root || descends(**pid, root, &parents);
+    parents.keys().filter(ends).for_each(|pid| end(*pid));
+}
+
+/// The same for all that descends from this process.
 fn end_descendants() {
     let parents = parents();
     let own = getpid().as_raw_nonzero().get();
-    for &pid in parents.keys() {
-        if pid != own && descends(pid, own, &parents) {
-            // One that is gone already is what was wanted.
-            let _ = Pid::from_raw(pid).map(|pid| kill_process(pid, Signal::KILL));
-        }
-    }
+    let ends = |pid: &&i32| **pid != own && descends(**pid, own, &parents);
+    parents.keys().filter(ends).for_each(|pid| end(*pid));
+}
+
+fn end(pid: i32) {
+    // One that is gone already is what was wanted.
+    let _ = Pid::from_raw(pid).map(|pid| kill_process(pid, Signal::KILL));
 }
 
 fn descends(mut pid: i32, from: i32, parents: &BTreeMap<i32, i32>) -> bool {

@@ -11,8 +11,9 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, Outcome, Place, Progress, Stopped, Tmux, report};
+use super::{Context, Outcome, Place, Progress, Stopped, report};
 use crate::api::visible;
+use crate::sandbox::end_tree;
 use crate::task::Task;
 
 /// The window's option that says which task it was opened for, by which it is found again after a restart.
@@ -28,7 +29,7 @@ pub(super) async fn work(
 ) -> Result<Outcome, Stopped> {
     let start = report::start(context, task.id, place, cancel).await?;
     let session = session_name(place);
-    let tmux = Server(&context.tmux);
+    let tmux = Server(context);
     let window = match tmux.window_of(task).await? {
         Some(window) => window,
         None => tmux.open(task, place, &session).await?,
@@ -38,7 +39,7 @@ pub(super) async fn work(
     tokio::select! {
         closed = tmux.closed(&session, &window) => closed?,
         () = cancel.cancelled() => {
-            tmux.run(&["kill-window", "-t", &window]).await?;
+            tmux.end(&window).await?;
             return Err(Stopped::Cancelled);
         }
     }
@@ -53,12 +54,14 @@ fn session_name(place: &Place) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
 }
 
-struct Server<'a>(&'a Tmux);
+struct Server<'a>(&'a Context);
 
 impl Server<'_> {
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.0.program);
-        command.env_clear().envs(&self.0.environment).args(["-L", &self.0.socket]).stdin(Stdio::null());
+        let Context { tmux, agent, home, .. } = self.0;
+        let mut command = Command::new(&tmux.program);
+        command.env_clear().env("HOME", home).env("USER", &agent.name).env("LOGNAME", &agent.name);
+        command.envs(&tmux.environment).args(["-L", &tmux.socket]).stdin(Stdio::null());
         command
     }
 
@@ -72,7 +75,7 @@ impl Server<'_> {
     fn cannot(&self, why: &str) -> Problem {
         Problem::new(
             "cannot open a session in tmux",
-            format!("{}: {}", self.0.program.display(), visible(why)),
+            format!("{}: {}", self.0.tmux.program.display(), visible(why)),
         )
         .hint("install tmux, or give the task as a headless one")
     }
@@ -100,7 +103,7 @@ impl Server<'_> {
             vec!["new-session", "-d", "-s", session]
         };
         arguments.extend(["-c", &path, "-P", "-F", "#{window_id}", "--"]);
-        arguments.extend(self.0.command.iter().map(String::as_str));
+        arguments.extend(self.0.tmux.command.iter().map(String::as_str));
         arguments.push(&task.text);
         let done =
             self.command().args(&arguments).output().await.map_err(|why| self.cannot(&why.to_string()))?;
@@ -135,6 +138,14 @@ impl Server<'_> {
     async fn is_open(&self, window: &str) -> Result<bool, Problem> {
         let windows = self.run(&["list-windows", "-a", "-F", "#{window_id}"]).await?.unwrap_or_default();
         Ok(windows.lines().any(|open| open == window))
+    }
+
+    /// Ends what runs in `window`, and what that has started, also what ignores that its terminal is gone.
+    async fn end(&self, window: &str) -> Result<(), Problem> {
+        let panes = self.run(&["list-panes", "-t", window, "-F", "#{pane_pid}"]).await?.unwrap_or_default();
+        panes.lines().filter_map(|pid| pid.parse().ok()).for_each(end_tree);
+        // A window whose processes are gone may have closed by itself.
+        self.run(&["kill-window", "-t", window]).await.map(drop)
     }
 
     /// A client that only listens: it neither types nor has a size.

@@ -120,15 +120,21 @@ async fn window_is_found_again_after_a_restart_and_not_opened_twice() {
 
 #[tokio::test]
 async fn cancelled_window_is_closed_and_only_that() {
-    let terminal = Terminal::new();
+    let mut terminal = Terminal::new();
+    // It leaves its terminal, and does not care that it is gone.
+    let script = "setsid sh -c 'trap \"\" HUP TERM; echo $$ > deep; while :; do sleep 1000; done' & wait";
+    terminal.0.context.tmux.command = ["sh", "-c", script].map(ToOwned::to_owned).into();
     terminal.tmux(&["new-session", "-d", "-s", "nuketown", "sleep", "1000"]).unwrap();
     let cancel = CancellationToken::new();
     let stop = async {
-        terminal.written("pid").await;
+        let deep = terminal.written("deep").await;
         cancel.cancel();
+        deep
     };
     let task = interactive();
-    let ((outcome, _), ()) = tokio::join!(terminal.0.run_until(&task, cancel.clone()), stop);
+    let ((outcome, _), deep) = tokio::join!(terminal.0.run_until(&task, cancel.clone()), stop);
     assert_eq!(outcome, Outcome::Interrupted);
     assert_eq!(terminal.windows().len(), 1);
+    let stat = std::fs::read_to_string(format!("/proc/{deep}/stat"));
+    assert!(stat.as_ref().is_ok_and(|stat| stat.contains(") Z ")) || stat.is_err(), "{stat:?}");
 }
