@@ -61,6 +61,10 @@ impl Server<'_> {
         let Context { tmux, agent, home, .. } = self.0;
         let mut command = Command::new(&tmux.program);
         command.env_clear().env("HOME", home).env("USER", &agent.name).env("LOGNAME", &agent.name);
+        // Where the portal command looks for the server too.
+        if let Some(place) = std::env::var_os("TMUX_TMPDIR") {
+            command.env("TMUX_TMPDIR", place);
+        }
         command.envs(&tmux.environment).args(["-L", &tmux.socket]).stdin(Stdio::null());
         command
     }

@@ -182,7 +182,9 @@ async fn cancelled_session_ends_its_commands() {
     let task = task(Some("nuketown"), None);
     let file = town.workspace().join("pid");
     let stop = async {
+        let limit = std::time::Instant::now() + std::time::Duration::from_secs(60);
         while !std::fs::read_to_string(&file).is_ok_and(|text| text.ends_with('\n')) {
+            assert!(std::time::Instant::now() < limit, "the command did not begin");
             tokio::task::yield_now().await;
         }
         cancel.cancel();

@@ -2,12 +2,16 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use nuketown_daemon::session::{Outcome, Progress};
+use nuketown_daemon::session::{Outcome, Progress, Tmux};
 use nuketown_daemon::task::{Mode, Task};
 use tokio_util::sync::CancellationToken;
 
 use crate::town::{Town, repository, task};
+
+/// For what happens at once, on a machine that is busy.
+const LONG: Duration = Duration::from_secs(60);
 
 fn interactive() -> Task {
     Task { mode: Mode::Interactive, ..task(Some("nuketown"), None) }
@@ -24,7 +28,8 @@ impl Terminal {
     }
 
     fn tmux(&self, arguments: &[&str]) -> Option<String> {
-        let done = Command::new("tmux").args(["-L", &self.0.context.tmux.socket]).args(arguments).output();
+        let Tmux { socket, environment, .. } = &self.0.context.tmux;
+        let done = Command::new("tmux").envs(environment).args(["-L", socket]).args(arguments).output();
         let done = done.expect("tmux is needed: apt-get install tmux");
         done.status.success().then(|| String::from_utf8(done.stdout).unwrap().trim().to_owned())
     }
@@ -51,11 +56,13 @@ impl Drop for Terminal {
 }
 
 async fn line(file: &Path) -> String {
+    let limit = Instant::now() + LONG;
     loop {
         match std::fs::read_to_string(file) {
             Ok(text) if text.ends_with('\n') => return text.trim().to_owned(),
-            _ => tokio::task::yield_now().await,
+            _ => assert!(Instant::now() < limit, "{} was not written", file.display()),
         }
+        tokio::task::yield_now().await;
     }
 }
 
@@ -101,7 +108,9 @@ async fn window_is_found_again_after_a_restart_and_not_opened_twice() {
     let task = interactive();
     // As when the daemon is killed: the future is dropped in the middle.
     let marked = async {
+        let limit = Instant::now() + LONG;
         while !terminal.windows().iter().any(|window| window.ends_with(" 7")) {
+            assert!(Instant::now() < limit, "no window was opened");
             tokio::task::yield_now().await;
         }
     };

@@ -87,19 +87,17 @@ impl Town {
             email: "ada@6bit.com".to_owned(),
             description: "Works with josh.".to_owned(),
         };
+        let mut environment = base_environment();
+        environment.insert("TMUX_TMPDIR".to_owned(), home.display().to_string());
         let tmux = Tmux {
             program: "tmux".into(),
-            socket: format!(
-                "portal-ada-{}-{}",
-                std::process::id(),
-                dir.path().file_name().unwrap().display()
-            ),
+            socket: "portal-ada".to_owned(),
             command: vec![
                 "sh".to_owned(),
                 "-c".to_owned(),
                 "echo $$ > pid; echo \"$0\" > told; exec sleep 1000".to_owned(),
             ],
-            environment: base_environment(),
+            environment,
         };
         let context = Context {
             agent,
