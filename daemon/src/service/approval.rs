@@ -12,8 +12,8 @@ use std::time::Duration;
 use nuketown::values::{AgentName, Seconds};
 use nuketown_approval::stanza::{Stanza, read_payloads};
 use nuketown_approval::{
-    AbsolutePath, Answer as Said, Approver, Argv, Case, Channel, Effect, Event, Named, Nonce, Now, Payload,
-    Request, RequestId, State, Sudo, UnixName, chat, render,
+    AbsolutePath, Answer as Said, Approver, Argv, Case, Channel, Effect, Environment, Event, Named, Nonce,
+    Now, Payload, Request, RequestId, State, Sudo, UnixName, chat, render,
 };
 use nuketown_xmpp::jid::{BareJid, Jid};
 use nuketown_xmpp::parsers::message::{Id, Message, MessageType};
@@ -81,7 +81,14 @@ impl Desk {
         Ok(Request {
             id: RequestId::from_random(random()),
             agent,
-            payload: Payload::Sudo(Sudo { argv, program: None, user: UnixName::root(), group: None }),
+            payload: Payload::Sudo(Sudo {
+                argv,
+                program: None,
+                identity: None,
+                environment: Environment::default(),
+                user: UnixName::root(),
+                group: None,
+            }),
             cwd: AbsolutePath::new(settings.identity.home.clone().into_bytes()).ok(),
             host: None,
             nonce: Some(Nonce(random())),
