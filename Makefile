@@ -11,6 +11,8 @@ RENDER := $(TARGET)/release/nuketown-render
 CMP := $(TARGET)/release/nuketown-cmp
 DAEMON := $(TARGET)/release/nuketown-daemon
 CLIENT := $(TARGET)/release/nuketown
+BROKER := $(TARGET)/release/nuketown-broker
+SUDO := $(TARGET)/release/nuketown-sudo
 
 # The program starts twice in a run, for it is its own launcher: without libraries to load and relocate, each start takes
 # half the time. Where glibc comes without its static form, and on other systems, it is linked as usual.
@@ -55,17 +57,22 @@ renderer:
 
 release: renderer
 	@cargo rustc --release --locked --package nuketown-plugin --bin nuketown-cmp -- $(STATIC)
-	@cargo build --release --locked --package nuketown-daemon
+	@cargo build --release --locked --package nuketown-daemon --package nuketown-broker
 
 install: release ## Install the programs, man pages and completions below PREFIX (/usr/local)
 	install -d "$(SHARE)/man/man1" "$(SHARE)/bash-completion/completions" "$(SHARE)/fish/vendor_completions.d" \
 	    "$(SHARE)/zsh/site-functions" "$(DESTDIR)$(PREFIX)/bin"
-	install -m 755 "$(RENDER)" "$(CMP)" "$(DAEMON)" "$(CLIENT)" "$(DESTDIR)$(PREFIX)/bin"
+	install -m 755 "$(RENDER)" "$(CMP)" "$(DAEMON)" "$(CLIENT)" "$(BROKER)" "$(SUDO)" \
+	    "$(DESTDIR)$(PREFIX)/bin"
 	"$(CLIENT)" man >"$(SHARE)/man/man1/nuketown.1"
 	"$(CLIENT)" man --daemon >"$(SHARE)/man/man1/nuketown-daemon.1"
 	"$(CLIENT)" completions bash >"$(SHARE)/bash-completion/completions/nuketown"
 	"$(CLIENT)" completions fish >"$(SHARE)/fish/vendor_completions.d/nuketown.fish"
 	"$(CLIENT)" completions zsh >"$(SHARE)/zsh/site-functions/_nuketown"
+	"$(BROKER)" man >"$(SHARE)/man/man1/nuketown-broker.1"
+	"$(BROKER)" completions bash >"$(SHARE)/bash-completion/completions/nuketown-broker"
+	"$(BROKER)" completions fish >"$(SHARE)/fish/vendor_completions.d/nuketown-broker.fish"
+	"$(BROKER)" completions zsh >"$(SHARE)/zsh/site-functions/_nuketown-broker"
 	"$(RENDER)" man >"$(SHARE)/man/man1/nuketown-render.1"
 	for command in application check diff home images schema; do \
 	    "$(RENDER)" man $$command >"$(SHARE)/man/man1/nuketown-render-$$command.1"; done

@@ -4,7 +4,7 @@
 //!
 //! # Invariants
 //!
-//! - What was committed is on the disk: [`Log::commit`] returns after fdatasync(2). Nothing is granted before.
+//! - What was committed is on the disk: [`Log::commit`] returns after `fdatasync(2)`. Nothing is granted before.
 //! - A record that is changed, removed or put elsewhere breaks the chain, and a log that was cut off at its end is shorter than
 //!   the head file beside it says.
 //! - What a crash left half written is kept in a file of its own, and the log says so.

@@ -7,7 +7,7 @@
 //!
 //! # Guarantees
 //!
-//! - Nothing leaves before its record is on the disk. If that fails, everything that is open is denied and so are all requests
+//! - Nothing is said before its record is written, and nothing is granted before it is on the disk. If that fails, everything that is open is denied and so are all requests
 //!   after it, until the log can be written again.
 //! - A request that waits gets one decision. An approval that is not used in time, or whose requester is gone, is void.
 //!
@@ -206,6 +206,10 @@ impl Engine {
         self.close(now, Some("the broker is stopping"));
         self.record(now, &Entry::Stopped {});
         self.commit(now);
+        if self.broken.is_none() {
+            // The end, and the head with it.
+            self.broken = self.log.commit().err();
+        }
     }
 
     /// How long nothing has to be done unless something comes in; None: for ever.

@@ -35,6 +35,8 @@ pub struct Log {
     /// With what is appended since.
     point: Point,
     pending: Vec<u8>,
+    /// Whether all that is written is on the disk.
+    synced: bool,
     /// Whether a commit failed and may have left something behind.
     unclean: bool,
 }
@@ -101,22 +103,30 @@ impl Log {
         Ok(())
     }
 
-    /// Whether there is anything to commit.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
-        self.pending.is_empty()
-    }
-
     /// Writes what was appended, and returns when it is on the disk.
     ///
     /// # Errors
     ///
     /// It is not, or not surely. What was appended is forgotten.
     pub fn commit(&mut self) -> Result<(), Problem> {
-        if self.pending.is_empty() {
+        self.put(true)
+    }
+
+    /// Writes what was appended, and leaves it to the system when it gets to the disk: enough where nothing is granted. The next
+    /// [`Log::commit`] brings it there too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::commit`].
+    pub fn flush(&mut self) -> Result<(), Problem> {
+        self.put(false)
+    }
+
+    fn put(&mut self, durable: bool) -> Result<(), Problem> {
+        if self.pending.is_empty() && (self.synced || !durable) {
             return Ok(());
         }
-        let result = self.write();
+        let result = self.write(durable);
         self.pending.clear();
         if result.is_ok() {
             self.committed = self.point.clone();
@@ -156,7 +166,16 @@ impl Log {
         let point = Point { seq: summary.records, hash: summary.last.clone(), end: summary.end };
         let committed = point.clone();
         Ok((
-            Self { path: path.to_owned(), file, head, committed, point, pending: Vec::new(), unclean: false },
+            Self {
+                path: path.to_owned(),
+                file,
+                head,
+                committed,
+                point,
+                pending: Vec::new(),
+                synced: true,
+                unclean: false,
+            },
             unfinished,
         ))
     }
@@ -191,15 +210,21 @@ impl Log {
         Ok(Some((entry, kept.display().to_string())))
     }
 
-    fn write(&mut self) -> Result<(), Problem> {
+    fn write(&mut self, durable: bool) -> Result<(), Problem> {
         let cannot = |error| file::cannot("write", &self.path, &error);
         if self.unclean {
             self.file.set_len(self.committed.end).map_err(cannot)?;
             self.unclean = false;
         }
         self.is_in_place()?;
+        self.synced &= self.pending.is_empty();
         self.file.write_all(&self.pending).map_err(cannot)?;
+        if !durable {
+            // The head stays behind: after a loss of power it must not know of more than the log has.
+            return Ok(());
+        }
         self.file.sync_data().map_err(cannot)?;
+        self.synced = true;
         let head = Head { seq: self.point.seq, hash: self.point.hash.clone() };
         head::write(&self.head, &head).map_err(cannot)
     }

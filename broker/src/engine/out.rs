@@ -20,12 +20,24 @@ pub(super) enum Out {
     Heard(oneshot::Sender<Heard>, Heard),
 }
 
+impl Out {
+    /// Whether somebody may do something after this.
+    fn grants(&self) -> bool {
+        match self {
+            Self::Tell(_, Told::Decision(_, decision)) => decision.result == Said::Approved,
+            Self::Tell(_, Told::Spent(..)) => true,
+            Self::Tell(..) | Self::Offer(_) | Self::Withdraw(..) | Self::Heard(..) => false,
+        }
+    }
+}
+
 impl Engine {
     /// Writes the records and says what waits for them. Gives the connections that do not listen.
     pub(super) fn commit(&mut self, now: Now) -> Vec<u64> {
         let out = std::mem::take(&mut self.out);
         if !self.lost {
-            match self.log.commit() {
+            let written = if out.iter().any(Out::grants) { self.log.commit() } else { self.log.flush() };
+            match written {
                 Ok(()) => return self.say(out),
                 Err(problem) => self.broken = Some(problem),
             }

@@ -220,6 +220,17 @@ impl Client {
         }
     }
 
+    /// The next line, if it comes that soon.
+    pub(crate) fn next_within(&mut self, time: Duration) -> Option<FromBroker> {
+        self.write.set_read_timeout(Some(time)).unwrap();
+        let line = match self.read.fill_buf() {
+            Ok(_) => self.next(),
+            Err(_) => None,
+        };
+        self.write.set_read_timeout(Some(PATIENCE)).unwrap();
+        line
+    }
+
     pub(crate) fn asks(&mut self, program: &str) -> Waiting {
         self.send(&FromClient::Request(Box::new(ask(program))));
         match self.next() {

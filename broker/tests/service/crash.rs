@@ -1,11 +1,11 @@
 //! The broker killed at every step of a request: the requester is denied, nothing is approved by the restart, the log verifies.
 
-use nuketown_approval::socket::{FromBroker, FromClient};
+use nuketown_approval::socket::{FromBroker, FromClient, Waiting};
 
 use crate::{
     broker::{Broker, Client, Place, ask},
     peer::{Peer, prosody},
-    phone::{BROKER, POLICY, question},
+    phone::{BROKER, POLICY},
 };
 
 /// What has happened when the broker is killed.
@@ -80,14 +80,12 @@ fn killed_at(step: Step, place: &Place, broker: Broker, phone: &mut Peer) -> boo
         }
     }
     if let Some(waiting) = waiting.as_ref().filter(|_| step > Step::Waiting) {
-        question(phone, waiting);
+        shown(phone, waiting);
         if step > Step::Shown {
             phone.chats(BROKER, &format!("yes {}", waiting.code));
         }
         if step > Step::Answered {
             client.is_approved();
-            // The correction, so that the next step's question is the next thing that is seen.
-            phone.sees();
         }
         if step > Step::Decided {
             client.send(&FromClient::Spend { id: waiting.id.clone(), digest: waiting.digest });
@@ -98,9 +96,13 @@ fn killed_at(step: Step, place: &Place, broker: Broker, phone: &mut Peer) -> boo
     }
     broker.kill();
     let spent = rest(&mut client);
-    // What the phone was still sent by the killed broker, up to a mark of its own.
-    phone.drains();
     spent || step == Step::Spent
+}
+
+/// Waits for the question. What a broker that was killed sent before may come yet.
+fn shown(phone: &mut Peer, waiting: &Waiting) {
+    let code = waiting.code.to_string();
+    while !phone.sees().bodies.values().any(|body| body.ends_with(&format!("or no {code}"))) {}
 }
 
 /// What the client still reads; whether it may execute.

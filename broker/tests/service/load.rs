@@ -30,16 +30,17 @@ for uid in range(first, first + agents):
         os.seteuid(0)
         nonce = "%016x%016x" % (uid, n)
         s.sendall(json.dumps({"type": "request", "kind": "sudo", "argv": ["run", str(uid), str(n)], "nonce": nonce}).encode() + b"\n")
-        ready.register(s, selectors.EVENT_READ, [uid, s.makefile("rb")])
+        ready.register(s, selectors.EVENT_READ, [uid, b""])
 decided = 0
 while decided < agents * requests:
     for key, _ in ready.select():
-        uid, lines = key.data
-        line = json.loads(lines.readline())
-        print(json.dumps([uid, line]), flush=True)
-        if line["type"] == "decision":
-            decided += 1
-            ready.unregister(key.fileobj)
+        uid, rest = key.data
+        *lines, key.data[1] = (rest + key.fileobj.recv(65536)).split(b"\n")
+        for line in map(json.loads, lines):
+            print(json.dumps([uid, line]), flush=True)
+            if line["type"] == "decision":
+                decided += 1
+                ready.unregister(key.fileobj)
 "#;
 
 #[test]

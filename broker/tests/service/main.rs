@@ -4,6 +4,7 @@
 
 mod broker;
 mod crash;
+mod desk;
 mod failures;
 mod forgeries;
 mod load;

@@ -103,13 +103,6 @@ impl Peer {
         Message::try_from(xml.parse::<Element>().unwrap_or_else(|error| panic!("{xml}: {error}"))).unwrap()
     }
 
-    /// Sees everything that was sent to it up to now: it sends itself a mark, which the server delivers after that.
-    pub(crate) fn drains(&mut self) {
-        let (jid, mark) = (self.jid.clone(), format!("mark {:x}", rand::random::<u64>()));
-        self.chats(&jid, &mark);
-        while !self.sees().bodies.values().any(|body| *body == mark) {}
-    }
-
     /// Waits until what was sent before has been seen by that session: it answers in order.
     pub(crate) fn was_heard_by(&mut self, jid: &str) {
         self.send(&format!("ping {jid}"));

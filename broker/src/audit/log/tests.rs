@@ -254,3 +254,16 @@ fn broker_that_is_killed_at_any_byte_of_any_record_denies_and_the_log_verifies()
     }
     assert!(seen > whole.len());
 }
+
+#[test]
+fn record_that_is_only_written_is_in_the_log_and_the_head_follows_with_the_next_commit() {
+    let (_directory, path) = place();
+    let (mut log, _) = open(&path).unwrap();
+    log.append(Timestamp::UNIX_EPOCH, &requested("a")).unwrap();
+    log.flush().unwrap();
+    let known = || head::read(&head::path_of(&path)).unwrap().unwrap().seq;
+    assert_eq!((records(&path).len(), known()), (2, 1));
+    log.commit().unwrap();
+    assert_eq!(known(), 2);
+    assert!(verify(&path, |_| {}).is_ok());
+}
