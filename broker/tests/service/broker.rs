@@ -102,6 +102,19 @@ impl Place {
         self.records().iter().map(|record| serde_json::to_string(&record.entry).unwrap() + "\n").collect()
     }
 
+    /// Waits until the log has this text so often. What comes by XMPP is recorded by another task than the one that answers a
+    /// ping, so a pong does not say that it has been.
+    #[track_caller]
+    pub(crate) fn comes_to_record(&self, text: &str, times: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        // As it is in the file: a record that is just being written is no fault here.
+        while fs::read_to_string(self.audit()).unwrap().matches(text).count() < times {
+            assert!(Instant::now() < deadline, "not recorded {times} times: {text}\n{}", self.recorded());
+            std::thread::yield_now();
+        }
+        assert_eq!(self.recorded().matches(text).count(), times);
+    }
+
     pub(crate) fn connect(&self) -> Client {
         Client::connect(&self.socket())
     }

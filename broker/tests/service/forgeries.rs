@@ -66,7 +66,7 @@ fn answer_of_another_account_decides_nothing_whatever_its_form_and_resource() {
     let code = scene.waiting.code;
     scene.eve_sends(&format!("<body>yes {code}</body>"));
     scene.eve_sends(&format!("<body>no {code}</body>"));
-    assert_eq!(scene.place.recorded().matches("it is not from the approver").count(), 4);
+    scene.place.comes_to_record("it is not from the approver", 4);
     scene.is_still_open();
 }
 
@@ -113,7 +113,7 @@ fn answer_that_was_stored_for_later_decides_nothing() {
         scene.phone.send(&format!("<message to='{BROKER}' type='chat'>{content}{delay}</message>"));
     }
     scene.phone.was_heard_by(BROKER);
-    assert_eq!(scene.place.recorded().matches("kept on its way").count(), 2);
+    scene.place.comes_to_record("kept on its way", 2);
     scene.is_still_open();
 }
 
@@ -164,7 +164,7 @@ fn stranger_who_asks_is_not_answered_and_does_not_reach_the_human() {
         "<approval xmlns='{NS}' id='e1'><agent>vox</agent><kind>sudo</kind><command>reboot</command></approval>"
     ));
     // The pong was the first thing that the stranger saw, and the human sees only the decision.
-    assert!(scene.place.recorded().contains("eve@localhost is not the account of agent vox"));
+    scene.place.comes_to_record("eve@localhost is not the account of agent vox", 1);
     scene.is_still_open();
 }
 
