@@ -10,10 +10,11 @@
 //! - A commit that fails leaves none of its records behind; the next one begins where the last good one ended.
 
 use std::{
-    fs::File,
+    fs::{File, TryLockError},
     io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
@@ -23,6 +24,8 @@ use super::{Entry, Hash, Outcome, Reader, file, head, head::Head, read::Unfinish
 
 /// The most bytes of a broken end that are kept.
 const TORN_MAX: u64 = 1024 * 1024;
+/// How long a lock is waited for that nobody may hold any more.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// An open log.
 #[derive(Debug)]
@@ -249,15 +252,24 @@ impl Log {
     }
 }
 
+/// Locks the log. A process that was started by the one before holds its files too between `fork` and `exec`, so a lock may
+/// outlive a broker for a moment: it is asked for again for a second.
 fn lock(path: &Path, file: &File) -> Result<(), Problem> {
-    file.try_lock().map_err(|error| match error {
-        std::fs::TryLockError::WouldBlock => {
-            let cause = format!("another broker writes {}", path.display());
-            Problem::new("the audit log is in use", cause)
-                .hint("stop the other one, or give this one its own `audit`")
+    let end = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(TryLockError::WouldBlock) => {
+                let cause = format!("another broker writes {}", path.display());
+                return Err(Problem::new("the audit log is in use", cause)
+                    .hint("stop the other one, or give this one its own `audit`"));
+            }
+            Err(TryLockError::Error(error)) => return Err(file::cannot("lock", path, &error)),
         }
-        std::fs::TryLockError::Error(error) => file::cannot("lock", path, &error),
-    })
+    }
 }
 
 #[cfg(test)]
