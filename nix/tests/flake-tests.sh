@@ -79,7 +79,7 @@ package_recipe_names_version_and_commands() {
     holds facts.json "\"version\":\"$(render --version | cut -d' ' -f2)\""
     holds facts.json '"sameFromOverlay":true'
     holds facts.json '"allInOne":true'
-    holds facts.json '"nuketown","nuketown-render"'
+    holds facts.json '"names":["nuketown","nuketown-broker","nuketown-daemon","nuketown-render"]'
     holds facts.json '"sameFromFlake":true'
     holds facts.json '"sameFromDefaultNix":true'
     # What its install phase runs is what the program has.
