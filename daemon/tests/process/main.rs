@@ -243,6 +243,18 @@ fn hostile_lines_on_the_socket_harm_their_sender_alone() {
 }
 
 #[test]
+fn manager_that_does_not_read_does_not_stop_the_daemon() {
+    let daemon = Daemon::start(home(), &[]);
+    let filler = UnixDatagram::unbound().unwrap();
+    filler.set_nonblocking(true).unwrap();
+    while filler.send_to(b"full", daemon.home.path().join("notify")).is_ok() {}
+    // The daemon has to tell that it lives five times a second, meanwhile too.
+    for _ in 0..100 {
+        assert!(daemon.ask(&["status"]).status.success());
+    }
+}
+
+#[test]
 fn another_user_of_the_machine_is_refused() {
     assert!(
         rustix::process::geteuid().is_root(),
