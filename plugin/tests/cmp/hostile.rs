@@ -14,7 +14,7 @@ use crate::repository::{Repository, TOWN, flake};
 use crate::server::{App, Server, parameter};
 
 /// Runs for years in constant memory.
-const LOOP: &str = "let go = n: builtins.foldl' (a: _: a + (if n == 0 then 1 else go (n - 1))) 0 (builtins.genList (x: x) 1000); in go 9";
+pub(crate) const LOOP: &str = "let go = n: builtins.foldl' (a: _: a + (if n == 0 then 1 else go (n - 1))) 0 (builtins.genList (x: x) 1000); in go 9";
 
 const DERIVATION: &str = r#"derivation { name = "x"; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" "echo 1 > $out" ]; }"#;
 

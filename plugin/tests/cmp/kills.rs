@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::hostile::LOOP;
 use crate::repository::{Repository, TOWN, flake};
 use crate::server::{App, Server};
 
@@ -115,6 +116,21 @@ fn command_killed_at_any_of_a_hundred_moments_leaves_no_trace() {
         .into_iter()
         .filter(|path| path.to_string_lossy().contains(".new-"));
     assert_eq!(unfinished.count(), 0, "unfinished entries are left");
+}
+
+/// Argo CD's deadline, where an operator has set it below the plugin's own.
+#[test]
+fn deadline_of_argo_cd_ends_everything_and_prints_nothing() {
+    for nix in Server::nixes() {
+        let server = Server::with(&nix);
+        let repository = Repository::of_town(LOOP);
+        let outcome =
+            server.start("generate", repository.path(), &App::default()).wait(Duration::from_secs(2));
+        assert_eq!((outcome.status, outcome.stdout.as_str()), (None, ""), "{outcome:?}");
+        server.assert_nothing_runs();
+        all_locks_are_free(&server.path("cache/nuketown-cmp"));
+        server.generate(Repository::of_town(TOWN).path(), &App::default()).objects();
+    }
 }
 
 #[test]

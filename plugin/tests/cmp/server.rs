@@ -6,7 +6,7 @@ use std::fs::{self, Permissions};
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::process::CommandExt as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -16,6 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use serde_json::{Value, json};
 
+use crate::archive::unpack;
 use crate::command::Desk;
 
 /// The user that a sidecar runs as.
@@ -351,47 +352,6 @@ fn flattened(parameters: &Value) -> Vec<(String, String)> {
         }
     }
     all
-}
-
-fn unpack(from: &Path, to: &Path, root: &Path) -> Result<(), String> {
-    fs::create_dir_all(to).unwrap();
-    let mut entries: Vec<_> = fs::read_dir(from).unwrap().map(|entry| entry.unwrap()).collect();
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let (source, target, kind) = (entry.path(), to.join(entry.file_name()), entry.file_type().unwrap());
-        if kind.is_dir() {
-            unpack(&source, &target, root)?;
-        } else if kind.is_symlink() {
-            let leads = normal(&to.join(fs::read_link(&source).unwrap()));
-            if !leads.starts_with(root) {
-                return Err(format!("illegal filepath in symlink: {}", leads.display()));
-            }
-            symlink(relative(to, &leads), &target).unwrap();
-        } else if kind.is_file() {
-            fs::write(&target, fs::read(&source).unwrap()).unwrap();
-            fs::set_permissions(&target, Permissions::from_mode(0o644)).unwrap();
-        }
-    }
-    Ok(())
-}
-
-/// The path without `..`.
-fn normal(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        if part == Component::ParentDir {
-            out.pop();
-        } else {
-            out.push(part);
-        }
-    }
-    out
-}
-
-fn relative(from: &Path, to: &Path) -> PathBuf {
-    let shared = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
-    let up = from.components().skip(shared).map(|_| Component::ParentDir);
-    up.chain(to.components().skip(shared)).collect()
 }
 
 /// Everything below belongs to the sidecar's user, as what it unpacks itself does.
