@@ -21,7 +21,8 @@ pub(crate) fn prosody(version: &'static str) -> Prosody {
     let settings = format!(
         "plugin_paths = {{ \"{}\" }}\n\
          modules_enabled = {{ \"roster\", \"saslauth\", \"tls\", \"disco\", \"carbons\", \"ping\", \"smacks\", \"offline\", \
-         \"nuketown_approval\" }}\n",
+         \"nuketown_approval\" }}\n\
+         log = {{ {{ levels = {{ min = \"debug\" }}, to = \"console\" }} }}\n",
         module.display()
     );
     Prosody::start_with(version, &["josh", "ada", "vox", "eve", "liver"], &settings)

@@ -2,7 +2,7 @@
 
 use nuketown_approval::socket::Waiting;
 use nuketown_xmpp::parsers::message::Message;
-use nuketown_xmpp_testing::VERSIONS;
+use nuketown_xmpp_testing::{Prosody, VERSIONS};
 
 use crate::{
     broker::{Client, Place},
@@ -104,15 +104,22 @@ fn request(kind: &str, payload: &str) -> String {
 
 #[test]
 fn remote_agent_is_served_at_the_bare_jid_and_told_by_a_stanza() {
-    for version in VERSIONS {
-        let prosody = prosody(version);
+    let kinds = [
+        ("delegate", "<task>survey XMPP libraries</task><agents>2 search agents</agents>", "2 search agents"),
+        ("scale", "<from>standard</from><to>large</to>", "large"),
+        ("network", "<egress>pypi.org:443</egress>", "pypi.org:443"),
+    ];
+    for (version, (kind, asked, shown)) in
+        VERSIONS.into_iter().flat_map(|version| kinds.map(|kind| (version, kind)))
+    {
+        let mut prosody = prosody(version);
         let mut phone = Peer::start(&prosody, "josh@localhost/phone");
         let mut vox = Peer::start(&prosody, "vox@localhost/work");
         let place = Place::at(&prosody, "josh", VOX, POLICY);
         let mut broker = place.start();
         broker.says("online as");
-        prosody_knows_the_broker(&mut vox);
-        vox.send(&request("delegate", "<task>survey XMPP libraries</task><agents>2 search agents</agents>"));
+        knows_the_broker(&mut prosody);
+        vox.send(&request(kind, asked));
         let ack = vox.sees();
         assert_eq!((payload(&ack).name(), payload(&ack).attr("id")), ("approval-ack", Some("a1b2c3")));
         assert_eq!(ack.from.as_ref().unwrap().to_string(), BROKER);
@@ -120,7 +127,7 @@ fn remote_agent_is_served_at_the_bare_jid_and_told_by_a_stanza() {
         let question = phone.sees();
         assert!(question.payloads.iter().all(|payload| payload.ns() != NS));
         let code = body(&question).split_whitespace().last().unwrap().to_owned();
-        assert!(body(&question).contains("2 search agents"));
+        assert!(body(&question).contains(shown), "{}", body(&question));
         phone.chats(BROKER, &format!("yes {code}"));
         let decision = vox.sees();
         let response = payload(&decision);
@@ -132,10 +139,9 @@ fn remote_agent_is_served_at_the_bare_jid_and_told_by_a_stanza() {
     }
 }
 
-/// A message to the bare JID goes to the broker once the server has asked it what it serves. The first ones may be refused or go
-/// to the phone; that is the module's matter, which has tests of its own. A ping to the broker is answered after that.
-fn prosody_knows_the_broker(peer: &mut Peer) {
-    peer.was_heard_by(BROKER);
+/// A message to the bare JID goes to the broker once the server has asked it what it serves, and has heard the answer.
+pub(crate) fn knows_the_broker(prosody: &mut Prosody) {
+    prosody.wait_for_log(&format!("{BROKER} serves approvals: true"));
 }
 
 #[test]

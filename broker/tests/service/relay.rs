@@ -3,14 +3,14 @@
 use crate::{
     broker::Place,
     peer::{NS, Peer, body, child, corrects, payload, prosody},
-    phone::{BROKER, POLICY, question},
+    phone::{BROKER, POLICY, knows_the_broker, question},
 };
 
 const LIVER: &str = "liver@localhost/nuketown-broker";
 
 #[test]
 fn broker_of_a_server_asks_the_humans_broker_which_asks_the_human() {
-    let prosody = prosody("13");
+    let mut prosody = prosody("13");
     let mut phone = Peer::start(&prosody, "josh@localhost/phone");
     // At home, the server's account speaks for agent ada.
     let home = Place::at(&prosody, "josh", "", POLICY);
@@ -18,6 +18,7 @@ fn broker_of_a_server_asks_the_humans_broker_which_asks_the_human() {
     home.write("broker.toml", &text.replace("role = \"software\"\n", "jid = \"liver@localhost\"\n"));
     let mut home_broker = home.start();
     home_broker.says("online as");
+    knows_the_broker(&mut prosody);
     let server = Place::at(&prosody, "liver", "", POLICY);
     let mut broker = server.start();
     broker.says("online as liver@localhost/nuketown-broker");
