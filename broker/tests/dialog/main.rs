@@ -2,98 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod desk;
 mod desktop;
 
 use std::{ffi::OsString, fs, os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
 
-use jiff::{Timestamp, tz::TimeZone};
-use nuketown_approval::{AbsolutePath, Argv, Environment, Key, Payload, Request, Sudo, render};
-use nuketown_broker::dialog::{Dialogs, Event, Look, Settings, Shown};
-use tokio::sync::mpsc;
+use jiff::Timestamp;
+use nuketown_approval::render;
+use nuketown_broker::dialog::{Event, Look, Shown};
 
-use desktop::{Desktop, PATIENCE, Part, until};
+use desk::{Desk, key, request};
+use desktop::{Part, until};
 
 const ADA: &str = "ada (software) asks: sudo";
-
-fn settings(desktop: &Desktop) -> Settings {
-    Settings {
-        zenity: PathBuf::from("zenity"),
-        environment: desktop
-            .environment()
-            .into_iter()
-            .map(|(name, value)| (OsString::from(name), OsString::from(value)))
-            .collect(),
-        zone: TimeZone::UTC,
-        settle: Duration::ZERO,
-    }
-}
-
-/// A request of an agent to run a command, with ten minutes to answer.
-fn request(id: &str, agent: &str, command: &[&str]) -> Shown {
-    let argv = Argv::new(command.iter().map(|argument| argument.as_bytes().to_vec()).collect()).unwrap();
-    let request = Request {
-        id: id.parse().unwrap(),
-        agent: agent.parse().unwrap(),
-        payload: Payload::Sudo(Sudo {
-            argv,
-            program: None,
-            identity: None,
-            environment: Environment::default(),
-            user: "root".parse().unwrap(),
-            group: None,
-        }),
-        cwd: Some(AbsolutePath::new("/home/ada/projects/nuketown".into()).unwrap()),
-        host: None,
-        nonce: None,
-        expires: None,
-        timeout: None,
-    };
-    Shown { request, role: "software".to_owned(), expires: Timestamp::now() + Duration::from_secs(600) }
-}
-
-fn key(id: &str, agent: &str) -> Key {
-    Key { agent: agent.parse().unwrap(), id: id.parse().unwrap() }
-}
-
-/// A desktop and the dialogs on it.
-struct Desk {
-    desktop: Desktop,
-    dialogs: Dialogs,
-    events: mpsc::Receiver<Event>,
-}
-
-impl Desk {
-    fn start() -> Self {
-        Self::start_with(|_| {})
-    }
-
-    /// With a desktop as it comes, not painted for finding things.
-    fn start_plain() -> Self {
-        Self::on(Desktop::start_plain(), |_| {})
-    }
-
-    fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
-        Self::on(Desktop::start(), change)
-    }
-
-    fn on(desktop: Desktop, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = settings(&desktop);
-        change(&mut settings);
-        let (sender, events) = mpsc::channel(16);
-        Self { desktop, dialogs: Dialogs::start(settings, sender), events }
-    }
-
-    async fn event(&mut self) -> Event {
-        tokio::time::timeout(PATIENCE, self.events.recv()).await.expect("an event in time").unwrap()
-    }
-
-    async fn expect_answer(&mut self, id: &str, approved: bool) {
-        let Event::Answer { key, digest: _, approved: answer } = self.event().await else {
-            panic!("an answer")
-        };
-        assert_eq!((key.id.to_string().as_str(), answer), (id, approved));
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ticking_and_pressing_approve_approves() {
