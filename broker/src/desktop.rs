@@ -74,7 +74,8 @@ async fn listen(mut events: mpsc::Receiver<Event>, inputs: mpsc::Sender<Input>) 
                 from: From::Dialog,
                 heard: None,
             }),
-            // Requests still go to the desktop: it may come back. Only the human is no longer said to have been asked there.
+            // Requests still go to the desktop: it may come back. One that nobody can be shown waits for another channel's
+            // answer, or for its deadline.
             Event::Unavailable(problem) => {
                 report::warn(&problem.to_string());
                 continue;

@@ -66,8 +66,6 @@ pub enum Input {
     },
     /// A human, or somebody who wants to be one, answers.
     Answer(Answer),
-    /// Whether a dialog can be shown.
-    Dialog(bool),
     /// Whether the human can be asked by XMPP at all.
     Xmpp(bool),
 }
@@ -181,7 +179,6 @@ impl Engine {
             Input::Gone(connection) => self.gone(connection, now),
             Input::Turned { by, reason } => self.turned(&by, reason, now),
             Input::Answer(answer) => self.answer(answer, now),
-            Input::Dialog(can) => self.dialog = can,
             Input::Xmpp(can) => self.xmpp = can,
         }
         self.close(now, None);
