@@ -22,7 +22,6 @@ pub mod desktop;
 pub mod dialog;
 pub mod engine;
 pub mod local;
-pub mod notify;
 pub mod phone;
 pub mod report;
 pub mod service;

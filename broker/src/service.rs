@@ -8,6 +8,7 @@
 use std::{path::Path, time::Duration};
 
 use nuketown::{Problem, values::HostName};
+use nuketown_systemd::Notify;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
@@ -23,7 +24,6 @@ use crate::{
     dialog,
     engine::{Engine, Input, Parts},
     local,
-    notify::Notify,
     phone::{Line, Phone, Who},
     report,
 };

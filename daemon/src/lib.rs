@@ -27,7 +27,6 @@ pub mod session;
 pub mod sessions;
 pub mod socket;
 pub mod store;
-pub mod systemd;
 pub mod task;
 pub mod tools;
 pub mod wire;

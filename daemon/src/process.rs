@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use nuketown::Problem;
 use nuketown_approval::Now;
+use nuketown_systemd::Notify;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -22,7 +23,6 @@ use crate::service::{self, Asked, Parts};
 use crate::sessions::Sessions;
 use crate::socket;
 use crate::store::Store;
-use crate::systemd;
 
 /// Requests of programs that wait to be heard.
 const ASKED: usize = 64;
@@ -100,6 +100,9 @@ async fn serve(options: Daemon, settings: Settings) -> Result<(), Problem> {
         let source = endpoint::Source { metrics: Arc::clone(&metrics), store: store.clone() };
         tokio::spawn(listening.serve(source, stop.clone()));
     }
+    let manager = Arc::new(Notify::of_environment().map_err(|error| {
+        Problem::new("cannot reach the service manager", format!("NOTIFY_SOCKET: {error}"))
+    })?);
     let session = match &settings.account {
         Some(account) => {
             let config = account.session()?;
@@ -107,12 +110,12 @@ async fn serve(options: Daemon, settings: Settings) -> Result<(), Problem> {
         }
         None => None,
     };
-    watch_over(asked_in, stop.clone());
-    systemd::ready();
+    watch_over(Arc::clone(&manager), asked_in, stop.clone());
+    manager.ready();
     let parts = Parts { settings, store, runner, session, asked, grown, metrics, clock: now };
     let result = service::run(parts, stop.clone()).await;
     stop.cancel();
-    systemd::stopping();
+    manager.stopping();
     result.map_err(|error| problem("the daemon cannot go on", &error))
 }
 
@@ -125,8 +128,8 @@ fn listen(path: &Path, service: socket::Service, stop: &CancellationToken) -> Re
 }
 
 /// Tells systemd that the daemon lives, for as long as its loop answers.
-fn watch_over(asked: mpsc::Sender<Asked>, stop: CancellationToken) {
-    let Some(period) = systemd::watchdog_period() else { return };
+fn watch_over(manager: Arc<Notify>, asked: mpsc::Sender<Asked>, stop: CancellationToken) {
+    let Some(period) = manager.every() else { return };
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(period);
         loop {
@@ -135,7 +138,7 @@ fn watch_over(asked: mpsc::Sender<Asked>, stop: CancellationToken) {
                 _ = ticks.tick() => {}
             }
             if service::is_alive(&asked).await {
-                systemd::alive();
+                manager.alive();
             }
         }
     });

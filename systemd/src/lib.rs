@@ -1,4 +1,4 @@
-//! What systemd is told: that the service is ready, alive, stopping (`sd_notify(3)`).
+//! What a service tells systemd: that the service is ready, alive, stopping (`sd_notify(3)`).
 
 use std::{
     env, io,
