@@ -9,6 +9,8 @@ mod evaluator;
 mod generate;
 mod hostile;
 mod kills;
+#[path = "../support/program.rs"]
+mod program;
 mod published;
 mod repository;
 mod server;

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::archive::unpack;
 use crate::command::Desk;
+use crate::program::copy_program;
 
 /// The user that a sidecar runs as.
 const USER: u32 = 999;
@@ -82,9 +83,8 @@ impl Server {
         give(&server.path("tmp"));
         symlink(nix, server.path("bin/nix")).unwrap();
         let program = server.path("bin/nuketown-cmp");
-        fs::hard_link(env!("CARGO_BIN_EXE_nuketown-cmp"), &program)
-            .or_else(|_| fs::copy(env!("CARGO_BIN_EXE_nuketown-cmp"), &program).map(drop))
-            .unwrap();
+        let built = Path::new(env!("CARGO_BIN_EXE_nuketown-cmp"));
+        fs::hard_link(built, &program).unwrap_or_else(|_| copy_program(built, &program));
         server
     }
 

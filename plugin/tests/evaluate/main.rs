@@ -15,6 +15,8 @@ mod confinement;
 mod driver;
 mod hosts;
 mod jobs;
+#[path = "../support/program.rs"]
+mod program;
 mod references;
 mod surroundings;
 mod terminal;

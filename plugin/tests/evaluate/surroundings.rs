@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::program::copy_program;
 use crate::world::{Nix, TOWN, World};
 use crate::{Case, cases};
 
@@ -31,7 +32,7 @@ const NOBODY: u32 = 65534;
 fn ordinary(nix: &Nix) -> World {
     let world = World::new(nix);
     // The directory that this program was built in need not be open to others.
-    fs::copy(std::env::current_exe().unwrap(), world.path("evaluate")).unwrap();
+    copy_program(&std::env::current_exe().unwrap(), &world.path("evaluate"));
     world
 }
 
